@@ -1,0 +1,6 @@
+"""Domains: what they are, which the book knows, and how they are loaded."""
+
+from tlbook.data.catalogue import load, names
+from tlbook.data.domain import Domain, checksum
+
+__all__ = ["Domain", "checksum", "load", "names"]

@@ -1,0 +1,47 @@
+"""Digits blended with photographs: the recipe of MNIST-M (Ganin et al., JMLR 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Bytes = NDArray[np.uint8]
+
+
+def blend(digits: Tensor, photographs: Sequence[Bytes], seed: int) -> Tensor:
+    """Return |digit − patch| for each digit and a patch cut at random from the photographs, colour by colour.
+
+    Args:
+        digits: grey images, N×1×H×W uint8.
+        photographs: colour images, each at least H×W, of shape rows×columns×3, uint8.
+        seed: of numpy's RandomState, whose stream of numbers is frozen, so that the patches are the same for ever.
+
+    Returns:
+        Images N×3×H×W, uint8.
+
+    >>> blend(torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), [np.full((4, 4, 3), 55, np.uint8)], 0).unique()
+    tensor([200], dtype=torch.uint8)
+    """
+    n, _, height, width = digits.shape
+    rows, columns = np.array([photo.shape[:2] for photo in photographs]).T
+    starts = np.cumsum(rows * columns) - rows * columns
+    pixels = np.concatenate([photo.reshape(-1, 3) for photo in photographs])
+
+    random = np.random.RandomState(seed)
+    chosen = random.randint(len(photographs), size=n)
+    top = random.randint(0, rows[chosen] - height + 1)
+    left = random.randint(0, columns[chosen] - width + 1)
+    corner = starts[chosen] + top * columns[chosen] + left
+    stride = columns[chosen]
+
+    out = torch.empty(n, 3, height, width, dtype=torch.uint8)
+    for part in np.array_split(np.arange(n), -(-n // 4096)):
+        at = corner[part, None, None] + stride[part, None, None] * np.arange(height)[:, None] + np.arange(width)
+        patch = torch.from_numpy(pixels[at]).permute(0, 3, 1, 2)
+        digit = digits[part[0] : part[-1] + 1]
+        out[part[0] : part[-1] + 1] = torch.where(digit > patch, digit - patch, patch - digit)
+    return out
