@@ -1,0 +1,177 @@
+"""Fine-tuning and its careful relatives: conservative training and layer transfer.
+
+Here the knowledge of the source is already in the weights. What these methods call ``source`` in ``losses`` is the
+labelled data they learn from, which is the target's few labelled examples; they use no unlabelled data.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from tlbook.errors import TlbookError
+from tlbook.losses import cross_entropy, distillation, l2_sp
+from tlbook.methods.method import Batch, Method, Place
+
+__all__ = ["L2SP", "FineTune", "LayerTransfer", "OutputConservative"]
+
+
+class FineTune(Method):
+    """Start from the source's features, put a new head on top, train on the target's labels.
+
+    The given features are copied: what was trained on the source stays as it was.
+
+    Args:
+        features: features trained on the source, N×… to N×D.
+        label_head: a head for the target's classes, N×D to N×K.
+        frozen: True trains the head alone ("feature extraction").
+
+    Example:
+        >>> from tlbook import nets
+        >>> method = FineTune(nets.conv_features(), nets.mlp(768, 10), frozen=True)
+        >>> sorted(name for name, p in method.named_parameters() if p.requires_grad)
+        ['label_head.fc1.bias', 'label_head.fc1.weight']
+    """
+
+    place = Place(target_labels="few", transfers=("models",))
+
+    def __init__(self, features: nn.Module, label_head: nn.Module, frozen: bool = False) -> None:
+        super().__init__(copy.deepcopy(features), label_head)
+        self.features.requires_grad_(not frozen)
+
+    def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        return {"label": cross_entropy(self(source.x), source.labels)}
+
+
+class L2SP(FineTune):
+    """Fine-tuning whose weights are held near where they started (Li, Grandvalet and Davoine, ICML 2018, eq. 2).
+
+    Ω(w) = α/2 ‖w_S − w_S⁰‖² + β/2 ‖w_new‖²: the transferred weights are pulled towards the source's, the new head
+    towards zero.
+
+    Args:
+        features: features trained on the source, N×… to N×D.
+        label_head: a new head, N×D to N×K.
+        alpha: the pull towards the source's weights, at least 0.
+        beta: the pull of the new head towards zero, at least 0; the paper takes 0.01.
+
+    Example:
+        >>> from tlbook import nets
+        >>> method = L2SP(nets.conv_features(), nets.mlp(768, 10), alpha=0.1)
+        >>> batch = Batch(torch.zeros(2, 3, 28, 28, dtype=torch.uint8), torch.tensor([0, 1]))
+        >>> method.losses(batch, Batch(batch.x[:0]), progress=0.0)["start"].item()  # nothing has moved yet
+        0.0
+    """
+
+    def __init__(self, features: nn.Module, label_head: nn.Module, alpha: float, beta: float = 0.01) -> None:
+        super().__init__(features, label_head)
+        self.alpha, self.beta = alpha, beta
+        self.start = copy.deepcopy(features).requires_grad_(False)
+
+    def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        new = torch.stack([w.square().sum() for w in self.label_head.parameters()]).sum()
+        return {
+            "label": cross_entropy(self(source.x), source.labels),
+            "start": self.alpha * l2_sp(self.features, self.start),
+            "head": self.beta / 2 * new,
+        }
+
+
+class OutputConservative(FineTune):
+    """Fine-tuning whose outputs are held near the source model's on the same inputs.
+
+    L = (1 − ρ)·L_y + ρ·T²·KL(source model ‖ model). With T = 1 this is, up to a constant, cross-entropy with the
+    target (1 − ρ)·hard label + ρ·source model's output: the KL-regularised adaptation of Yu et al. (ICASSP 2013);
+    with another T it is the penalty of Learning without Forgetting (Li and Hoiem, 2016). Source and target must
+    have the same classes, since the source model's own head is carried on.
+
+    Args:
+        source_model: the method trained on the source; it is copied twice, once to go on and once to stay.
+        rho: the weight of the source model's opinion, 0 … 1.
+        temperature: T > 0.
+
+    Raises:
+        TlbookError: when ρ is outside 0 … 1.
+
+    Example:
+        >>> from tlbook import nets
+        >>> from tlbook.methods import SourceOnly
+        >>> before = SourceOnly(nets.conv_features(), nets.mlp(768, 10))
+        >>> method = OutputConservative(before, rho=0.5)
+        >>> batch = Batch(torch.zeros(2, 3, 28, 28, dtype=torch.uint8), torch.tensor([0, 1]))
+        >>> method.losses(batch, Batch(batch.x[:0]), progress=0.0)["output"].item()  # still the source model
+        0.0
+    """
+
+    def __init__(self, source_model: Method, rho: float, temperature: float = 1.0) -> None:
+        if not 0 <= rho <= 1:
+            raise TlbookError(f"rho is {rho}; expected 0 … 1: 0 is plain fine-tuning, 1 keeps the source model")
+        super().__init__(source_model.features, copy.deepcopy(source_model.label_head))
+        self.source_model = copy.deepcopy(source_model).requires_grad_(False)
+        self.rho, self.temperature = rho, temperature
+
+    def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        logits = self(source.x)
+        before = self.source_model.eval()(source.x)
+        return {
+            "label": (1 - self.rho) * cross_entropy(logits, source.labels),
+            "output": self.rho * distillation(logits, before, self.temperature),
+        }
+
+
+class LayerTransfer(Method):
+    """Copy some layers of a trained network, start the others anew (Yosinski et al., NIPS 2014).
+
+    With the network seen as a list of layers, features first and head last, the layers named in ``copied`` come
+    from the source model; the rest is initialised again. Frozen copies give the paper's AnB (or BnB where both
+    networks saw the same data), trained ones AnB⁺ (BnB⁺).
+
+    Args:
+        source_model: the trained method; it is copied.
+        copied: the names of the layers to copy, as given by :meth:`layers`.
+        frozen: whether the copied layers stay as they are.
+
+    Raises:
+        TlbookError: for a name that the network does not have.
+
+    Example:
+        >>> from tlbook import nets
+        >>> from tlbook.methods import SourceOnly
+        >>> base = SourceOnly(nets.conv_features(), nets.mlp(768, 100, 10))
+        >>> list(LayerTransfer.layers(base))
+        ['conv1', 'conv2', 'fc1', 'fc2']
+        >>> method = LayerTransfer(base, copied=["conv1"], frozen=True)
+        >>> torch.equal(method.features.conv1[0].weight, base.features.conv1[0].weight)
+        True
+        >>> torch.equal(method.features.conv2[0].weight, base.features.conv2[0].weight)
+        False
+    """
+
+    place = Place(target_labels="few", transfers=("models",))
+
+    def __init__(self, source_model: Method, copied: list[str], frozen: bool = True) -> None:
+        super().__init__(copy.deepcopy(source_model.features), copy.deepcopy(source_model.label_head))
+        layers = self.layers(self)
+        if unknown := [name for name in copied if name not in layers]:
+            raise TlbookError(f"copied names {unknown}; expected some of {list(layers)}: ask LayerTransfer.layers(model)")
+        for name, layer in layers.items():
+            if name in copied:
+                layer.requires_grad_(not frozen)
+            else:
+                layer.apply(_start_anew)
+
+    @staticmethod
+    def layers(model: Method) -> dict[str, nn.Module]:
+        """The layers that hold parameters, by name, from the input to the output."""
+        children = [*model.features.named_children(), *model.label_head.named_children()]
+        return {name: layer for name, layer in children if any(True for _ in layer.parameters())}
+
+    def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        return {"label": cross_entropy(self(source.x), source.labels)}
+
+
+def _start_anew(module: nn.Module) -> None:
+    if callable(reset := getattr(module, "reset_parameters", None)):
+        reset()

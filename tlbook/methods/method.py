@@ -1,0 +1,86 @@
+"""What every trained method is: features, a label head, and a dictionary of loss terms."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
+
+from torch import Tensor, nn
+
+from tlbook.errors import TlbookError
+
+__all__ = ["Batch", "Method", "Place"]
+
+
+class Batch(NamedTuple):
+    """Rows drawn from a domain: ``x`` of shape N×…, and ``y`` of shape N, or None where no labels are given."""
+
+    x: Tensor
+    y: Tensor | None = None
+
+    @property
+    def labels(self) -> Tensor:
+        """The labels; an error if the domain has none.
+
+        Raises:
+            TlbookError: when the batch comes from an unlabelled domain.
+        """
+        if self.y is None:
+            raise TlbookError("the batch has no labels; expected a labelled domain: give it as the source")
+        return self.y
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a method stands in the classifications of transfer learning (chapter ``taxonomy``).
+
+    Attributes:
+        target_labels: what the method knows of the target: ``"all"``, ``"few"`` or ``"none"`` of its labels.
+        transfers: what is carried over: instances, features, models or relations; one or more.
+        spaces: ``"homogeneous"`` where source and target share their input space, else ``"heterogeneous"``.
+        arrival: ``"offline"`` where all data is there at the start, else ``"online"``.
+        source_labels: whether the source must be labelled.
+    """
+
+    target_labels: Literal["all", "few", "none"]
+    transfers: tuple[Literal["instances", "features", "models", "relations"], ...]
+    spaces: Literal["homogeneous", "heterogeneous"] = "homogeneous"
+    arrival: Literal["offline", "online"] = "offline"
+    source_labels: bool = True
+
+
+class Method(nn.Module, ABC):
+    """A network that can say what it wants to minimise.
+
+    A method names its ``features`` and its ``label_head``; ``forward`` is the classifier that one deploys.
+    ``losses`` is the method: the named terms of its objective on one batch of each domain. The training loop adds
+    them up and knows nothing else about the method. Parameters that are frozen have ``requires_grad`` off.
+
+    Args:
+        features: a module from inputs to features.
+        label_head: a module from features to class logits.
+    """
+
+    place: ClassVar[Place]
+
+    def __init__(self, features: nn.Module, label_head: nn.Module) -> None:
+        super().__init__()
+        self.features = features
+        self.label_head = label_head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class logits, N×K, of inputs N×…."""
+        logits: Tensor = self.label_head(self.features(x))
+        return logits
+
+    @abstractmethod
+    def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        """The terms whose sum is minimised, by name.
+
+        Args:
+            source: rows of the labelled domain.
+            target: rows of the unlabelled domain; ``target.y`` is always None. A method that uses no target
+                receives an empty batch.
+            progress: the fraction of the training done, from 0 at the first step to 1 at the last.
+        """

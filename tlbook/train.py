@@ -1,0 +1,324 @@
+"""The one training loop: sample, losses, backward, step, schedule, bar, checkpoint."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from tlbook.data.domain import Domain
+from tlbook.errors import TlbookError
+from tlbook.methods.method import Batch, Method
+
+__all__ = ["DivergedError", "History", "adam", "constant", "fit"]
+
+Optimiser = Callable[..., torch.optim.Optimizer]
+
+adam: Optimiser = partial(torch.optim.Adam, lr=1e-3, fused=True)
+"""The default optimizer of :func:`fit`: Adam with learning rate 1e-3."""
+
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"fp32": "32-true", "bf16": "bf16-mixed"}
+LOG_LINES, CHECKPOINTS = 100, 20  # how many of each a run has
+
+
+class DivergedError(TlbookError):
+    """A loss term stopped being a finite number; the message names the step and the term."""
+
+
+@dataclass
+class History:
+    """What a training run recorded.
+
+    Attributes:
+        terms: for each loss term its value at every step, by name.
+        seconds: wall time of the steps, over all parts of a run that was interrupted.
+        device: where it ran.
+        precision: ``"fp32"`` or ``"bf16"``.
+    """
+
+    terms: dict[str, list[float]] = field(default_factory=dict)
+    seconds: float = 0.0
+    device: str = "cpu"
+    precision: str = "fp32"
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"terms": self.terms, "seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what a checkpoint kept."""
+        self.terms, self.seconds = state["terms"], state["seconds"]
+
+    def smooth(self, term: str, window: int = 20) -> list[float]:
+        """The running mean of one term over ``window`` steps, for a curve that one can read.
+
+        Example:
+            >>> History({"label": [3.0, 1.0, 2.0]}).smooth("label", window=2)
+            [3.0, 2.0, 1.5]
+        """
+        values = np.cumsum([0.0, *self.terms[term]])
+        stop = np.arange(1, len(values))
+        start = np.maximum(stop - window, 0)
+        means: list[float] = ((values[stop] - values[start]) / (stop - start)).tolist()
+        return means
+
+
+def constant(progress: float) -> float:
+    """The default schedule of :func:`fit`: the learning rate stays as it is."""
+    return 1.0
+
+
+def fit(
+    method: Method,
+    source: Domain,
+    target: Domain | None = None,
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int = 0,
+    optimizer: Optimiser = adam,
+    schedule: Callable[[float], float] = constant,
+    device: str = "auto",
+    precision: str = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> History:
+    """Train a method, in place.
+
+    Every label of ``target`` is thrown away before the first step, so no method can see one. The data lies on
+    the device as it is; the rows of step t depend on ``seed`` and t alone, so a run that is killed and started
+    again with the same arguments ends in the same weights, bit for bit.
+
+    Args:
+        method: what to train.
+        source: the labelled domain.
+        target: the domain to adapt to, for methods that use one.
+        steps: how many optimizer steps.
+        batch_size: how many rows *of each domain* a step sees.
+        seed: of the order of the rows and of dropout. The weights are the method's own: seed them before.
+        optimizer: makes an optimizer from the parameters, e.g. ``partial(torch.optim.SGD, lr=0.01)``.
+        schedule: the factor on the learning rate as a function of the progress, which runs from 0 to 1.
+        device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        precision: ``"fp32"``, ``"bf16"`` (mixed), or ``"auto"``: bf16 where the device has instructions for it.
+        checkpoint: a file that keeps the state of the run; where it exists, the run goes on from there.
+        progress: show a bar, in a terminal or a notebook.
+
+    Returns:
+        The value of every loss term at every step, and the time it took.
+
+    Raises:
+        TlbookError: for data that does not fit the method, an unknown device or precision, a checkpoint of
+            another run.
+        DivergedError: when a loss term is no longer finite.
+
+    Example:
+        >>> from tlbook.data import Domain
+        >>> from tlbook.methods import SourceOnly
+        >>> x = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+        >>> moons = Domain("half-planes", x, (x[:, 0] > 0).long(), classes=("left", "right"))
+        >>> method = SourceOnly(torch.nn.Identity(), torch.nn.Linear(2, 2))
+        >>> history = fit(method, moons, steps=100, batch_size=16, seed=0)
+        >>> history.terms["label"][-1] < history.terms["label"][0]
+        True
+    """
+    fabric, precision = _fabric(device, precision)
+    _check(method, source, target, steps, batch_size)
+    source_rows = _Rows(source, batch_size, seed, stream=0, device=fabric.device)
+    target_rows = _Rows(target.unlabelled(), batch_size, seed, stream=1, device=fabric.device) if target else None
+
+    method.to(memory_format=torch.channels_last).train()
+    optim = optimizer([p for p in method.parameters() if p.requires_grad])
+    rates = [group["lr"] for group in optim.param_groups]
+    module, optim = fabric.setup(method, optim)
+    module.mark_forward_method("losses")
+
+    history = History(device=str(fabric.device), precision=precision)
+    state = {"module": module, "optimizer": optim, "history": history}
+    identity = {"steps": steps, "batch_size": batch_size, "seed": seed, "rows": len(source)}
+    log_every, save_every = max(1, steps // LOG_LINES), max(1, steps // CHECKPOINTS)
+    path = Path(checkpoint) if checkpoint is not None else None
+    recent: list[Tensor] = []  # the terms of the steps since the last log line, still on the device
+
+    with _own_randomness(seed, fabric.device), _bar(method, steps, progress) as bar:
+        first = _resume(fabric, path, state, identity) if path else 0
+        bar.update(first)
+        clock = time.perf_counter() - history.seconds
+        for step in range(first, steps):
+            done = step / max(steps - 1, 1)
+            for group, rate in zip(optim.param_groups, rates, strict=True):
+                group["lr"] = rate * schedule(done)
+            target_batch = target_rows.batch(step) if target_rows else source_rows.nothing
+            with fabric.autocast():
+                terms = module.losses(source_rows.batch(step), target_batch, done)
+            optim.zero_grad()
+            fabric.backward(torch.stack(list(terms.values())).sum())
+            optim.step()
+
+            recent.append(torch.stack([term.detach() for term in terms.values()]))
+            last = step + 1 == steps
+            saves = path is not None and (last or (step + 1) % save_every == 0)
+            if last or saves or (step + 1) % log_every == 0:
+                _log(history, list(terms), recent, step)
+                history.seconds = time.perf_counter() - clock
+                bar.update(len(recent))
+                bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in history.terms.items()})
+                recent.clear()
+            if path and saves:
+                _save(fabric, path, state, identity, step + 1)
+    return history
+
+
+class _Rows:
+    """Batches of a domain that depend on the seed and the step alone: shuffled passes, one after the other."""
+
+    def __init__(self, domain: Domain, batch_size: int, seed: int, stream: int, device: torch.device) -> None:
+        domain = domain.to(device)
+        images = domain.x.dim() == 4
+        self.x = domain.x.contiguous(memory_format=torch.channels_last) if images else domain.x
+        self.y, self.batch_size, self.key = domain.y, batch_size, (seed, stream)
+        self.nothing = Batch(self.x[:0])
+        self.order = lru_cache(maxsize=2)(self._order)
+
+    def _order(self, turn: int) -> Tensor:
+        [state] = np.random.SeedSequence([*self.key, turn]).generate_state(1)
+        return torch.randperm(len(self.x), generator=torch.Generator().manual_seed(int(state))).to(self.x.device)
+
+    def batch(self, step: int) -> Batch:
+        n, start = len(self.x), step * self.batch_size
+        stop = start + self.batch_size
+        turns = range(start // n, (stop - 1) // n + 1)
+        index = torch.cat([self.order(t)[max(start - t * n, 0) : stop - t * n] for t in turns])
+        return Batch(_take(self.x, index), None if self.y is None else self.y[index])
+
+
+def _take(x: Tensor, index: Tensor) -> Tensor:
+    if x.dim() != 4:
+        return x[index]
+    return x.permute(0, 2, 3, 1)[index].permute(0, 3, 1, 2)  # images lie channels last: copy whole rows of bytes
+
+
+def _log(history: History, names: list[str], recent: list[Tensor], step: int) -> None:
+    rows: list[list[float]] = torch.stack(recent).tolist()  # the one synchronisation of a log line
+    for number, row in enumerate(rows, start=step + 1 - len(rows)):
+        for name, value in zip(names, row, strict=True):
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"training diverged at step {number}: loss term {name!r} is {value}; expected a finite number: "
+                    "lower the learning rate, or look at what goes into that term"
+                )
+            history.terms.setdefault(name, []).append(value)
+
+
+def _fabric(device: str, precision: str) -> tuple[Fabric, str]:
+    """A Fabric for the device, and the precision that "auto" stands for there."""
+    count = torch.cuda.device_count()
+    if device == "auto":
+        device = "cuda" if count else "cpu"
+    kind, _, index = device.partition(":")
+    there = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count))]
+    if device not in there:
+        raise TlbookError(f"device is {device!r}; expected 'auto' or one of {there}: this machine has no other")
+    if precision not in ("auto", *PRECISIONS):
+        raise TlbookError(f"precision is {precision!r}; expected one of {['auto', *PRECISIONS]}")
+    if precision == "auto":
+        precision = "bf16" if _fast_bf16(kind) else "fp32"
+    devices = [int(index or 0)] if kind == "cuda" else 1
+    return Fabric(accelerator=kind, devices=devices, precision=PRECISIONS[precision]), precision
+
+
+def _fast_bf16(kind: str) -> bool:
+    if kind == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def _check(method: Method, source: Domain, target: Domain | None, steps: int, batch_size: int) -> None:
+    """Say in one line what does not fit, before the first step fails on it."""
+    if steps < 1 or batch_size < 1:
+        raise TlbookError(f"steps is {steps} and batch_size {batch_size}; expected both at least 1")
+    if source.y is None:
+        raise TlbookError(f"source {source.name!r} has no labels; expected a labelled domain, with the target as target=")
+    if target is not None and target.x.shape[1:] != source.x.shape[1:]:
+        raise TlbookError(
+            f"source rows have shape {tuple(source.x.shape[1:])}, target rows {tuple(target.x.shape[1:])}; expected "
+            "the same shape: bring images to one form with .images(channels=3, size=28)"
+        )
+    training = method.training
+    try:
+        with torch.no_grad():
+            logits = method.eval()(source.x[:2].to(next(method.parameters()).device))
+    except RuntimeError as error:
+        raise TlbookError(
+            f"{type(method).__name__} cannot read rows of shape {tuple(source.x.shape[1:])} "
+            f"({str(error).splitlines()[0]}); expected features made for such rows: change their input width"
+        ) from error
+    finally:
+        method.train(training)
+    if logits.shape[1:] != (len(source.classes),):
+        raise TlbookError(
+            f"the label head gives {tuple(logits.shape[1:])} logits a row, source {source.name!r} has "
+            f"{len(source.classes)} classes; expected one logit a class: change the head's last layer"
+        )
+
+
+def _resume(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any]) -> int:
+    """Load an interrupted run into ``state``, if there is one, and give the step to go on from."""
+    if not checkpoint.exists():
+        return 0
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if saved["identity"] != identity:
+        raise TlbookError(
+            f"checkpoint {checkpoint} is of the run {saved['identity']}, asked for is {identity}; expected the same: "
+            "delete it, or give another file"
+        )
+    for name, part in state.items():
+        part.load_state_dict(saved[name])
+    torch.set_rng_state(saved["randomness"]["cpu"])
+    if fabric.device.type == "cuda":
+        torch.cuda.set_rng_state(saved["randomness"]["cuda"], fabric.device)
+    step: int = saved["step"]
+    return step
+
+
+def _save(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any], step: int) -> None:
+    """Write the whole state beside the checkpoint, then put it in its place at once."""
+    cuda = torch.cuda.get_rng_state(fabric.device) if fabric.device.type == "cuda" else None
+    whole = {name: part.state_dict() for name, part in state.items()}
+    whole |= {"step": step, "identity": identity, "randomness": {"cpu": torch.get_rng_state(), "cuda": cuda}}
+    half_written = checkpoint.with_name(f".{checkpoint.name}.{os.getpid()}")
+    try:
+        torch.save(whole, half_written)
+        os.replace(half_written, checkpoint)
+    except OSError as error:
+        raise TlbookError(f"checkpoint {checkpoint} cannot be written ({error.strerror}); free some space") from error
+    finally:
+        half_written.unlink(missing_ok=True)
+
+
+def _bar(method: Method, steps: int, progress: bool) -> tqdm[NoReturn]:
+    """A bar where somebody watches: in a terminal or a live notebook; TQDM_DISABLE=1 silences both."""
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    watched = sys.stderr.isatty() or hasattr(shell, "kernel")
+    silent = not progress or not watched or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+    return tqdm(total=steps, desc=type(method).__name__, disable=silent)
+
+
+@contextmanager
+def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers of our own inside, the caller's untouched outside."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
