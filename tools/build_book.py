@@ -1,0 +1,201 @@
+"""Build the book: execute the chapters that changed, then render them all to ``_build/html``.
+
+Run it from the root of the repository: ``python -m tools.build_book``. What is unchanged is neither executed nor
+rendered again. A chapter changes with its code cells, with the files of the package that it imports, with the recorded
+results that it or they name, with the pinned versions and with the profile; prose alone does not execute anything.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import nbformat
+from tqdm import tqdm
+
+from tools import api_page, notebook_filter
+from tools.imports import files_behind
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT = 600  # seconds a cell may take; a whole chapter is meant to take 60
+INJECTED = "injected-parameters"
+
+
+def chapters(root: Path) -> list[Path]:
+    """The notebooks of the book."""
+    return sorted((root / "book").glob("*.ipynb"))
+
+
+def digest(chapter: Path, root: Path) -> str:
+    """A hash of everything that a chapter's outputs depend on."""
+    cells = [cell for cell in nbformat.read(chapter, as_version=4).cells if cell.cell_type == "code"]
+    code = "\n".join(cell.source for cell in cells)
+    try:
+        behind = sorted(files_behind(code, root))
+    except SyntaxError:
+        behind = []  # it will fail where its reader can see it: when it is executed
+    everything = "\n".join([code, *(file.read_text() for file in behind)])
+    results = [file for file in sorted((root / "book" / "results").glob("*.json")) if file.stem in everything]
+    hashed = hashlib.sha256()
+    for cell in cells:
+        hashed.update(json.dumps([cell.source, cell.metadata.get("tags", [])]).encode())
+    hashed.update(os.environ.get("TLBOOK_PROFILE", "").encode())
+    return _hash_files([*behind, *results, root / "constraints.txt"], root, hashed)
+
+
+def _hash_files(files: Iterable[Path], root: Path, hashed: "hashlib._Hash") -> str:
+    for file in files:
+        hashed.update(f"\0{file.relative_to(root)}\0".encode() + file.read_bytes())
+    return hashed.hexdigest()
+
+
+def executed_copy(chapter: Path, root: Path) -> Path:
+    """Where the executed copy of a chapter lies once it is up to date."""
+    return root / "_build" / "executed" / chapter.stem / f"{digest(chapter, root)[:20]}.ipynb"
+
+
+def execute_stale(root: Path) -> list[str]:
+    """Execute the chapters whose copies are out of date, in parallel over the cores, with one progress bar.
+
+    Returns:
+        What failed, a message a chapter.
+    """
+    copies = {chapter: executed_copy(chapter, root) for chapter in chapters(root)}
+    stale = {chapter: copy for chapter, copy in copies.items() if not copy.exists()}
+    print(f"{len(copies)} chapters, to execute: {', '.join(chapter.stem for chapter in stale) or 'none'}")
+    if not stale:
+        return []
+    workers = min(os.cpu_count() or 1, len(stale))
+    failures = []
+    with (
+        tqdm(total=sum(map(_code_cells, stale)), unit="cell", disable=None) as bar,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        runs = {pool.submit(_execute, chapter, copy, bar): chapter for chapter, copy in stale.items()}
+        for run in as_completed(runs):
+            error = run.exception()
+            if error is None:
+                bar.write(f"executed {runs[run].stem} in {run.result():.0f} s")
+            else:
+                bar.write(f"FAILED   {runs[run].stem}")
+                failures.append(str(error))
+    return failures
+
+
+def _code_cells(chapter: Path) -> int:
+    cells = nbformat.read(chapter, as_version=4).cells
+    return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)
+
+
+def _execute(chapter: Path, copy: Path, bar: "tqdm[None]") -> float:
+    """Execute a chapter and put the copy in its place, alone; the seconds that it took."""
+    from tlbook.chapters import execute
+
+    start = time.monotonic()
+    unfinished = copy.parent.with_suffix(".ipynb")
+    execute(chapter, unfinished, timeout=TIMEOUT, on_cell=bar.update)
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    copy.parent.mkdir()
+    unfinished.rename(copy)
+    return time.monotonic() - start
+
+
+def with_outputs(chapter: Path, executed: Path) -> nbformat.NotebookNode:
+    """A chapter as committed, with the outputs of its executed copy and its pictures' descriptions."""
+    notebook = nbformat.read(chapter, as_version=4)
+    ran = (cell for cell in nbformat.read(executed, as_version=4).cells if cell.cell_type == "code")
+    ran = (cell for cell in ran if INJECTED not in cell.metadata.get("tags", []))
+    for cell, outcome in zip((cell for cell in notebook.cells if cell.cell_type == "code"), ran, strict=True):
+        cell.outputs = [out for out in outcome.outputs if notebook_filter.WIDGET not in out.get("data", {})]
+    return notebook
+
+
+def describe_images(notebook: nbformat.NotebookNode) -> None:
+    """Copy each picture's alt text from the output, where it is made, to the cell, where MyST-NB looks for it."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+            if alt:
+                cell.metadata.setdefault("mystnb", {})["image"] = {"alt": alt}
+
+
+def assemble(root: Path, source: Path) -> None:
+    """Lay out what Sphinx reads in a folder of its own, where no other notebook can be picked up."""
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns("*.ipynb", "results", ".*"))
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(root / name, source)
+    for chapter in chapters(root):
+        copy = executed_copy(chapter, root)
+        notebook = with_outputs(chapter, copy) if copy.exists() else nbformat.read(chapter, as_version=4)
+        describe_images(notebook)
+        nbformat.write(notebook, source / "book" / chapter.name)
+    with (source / "book" / "api.md").open("a") as page:
+        page.write(api_page.generate(root))
+    vendor = source / "book" / "_static" / "vendor" / "mathjax"
+    vendor.mkdir(parents=True)
+    for name in ("es5/tex-svg-full.js", "LICENSE"):
+        shutil.copy(root / "node_modules" / "mathjax" / name, vendor)
+
+
+def render(root: Path) -> int:
+    """Render the book where its sources changed; warnings are errors, and only a good book replaces the last one."""
+    build = root / "_build"
+    source, rendered, html = build / "source", build / "rendered", build / "html"
+    assemble(root, source)
+    read = [file for folder in (source, root / "tlbook") for file in _files(folder)]
+    state = _hash_files([*read, root / "constraints.txt"], root, hashlib.sha256())
+    stamp = html / ".digest"
+    if stamp.exists() and stamp.read_text() == state:
+        print("pages unchanged")
+    else:
+        print("rendering")
+        shutil.rmtree(rendered, ignore_errors=True)
+        command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", rendered]
+        code = subprocess.run([*command, "--all", "--quiet", "--warningiserror", "--keep-going"], cwd=root).returncode
+        if code:
+            return code
+        shutil.rmtree(html, ignore_errors=True)
+        (rendered / "_build" / "html").rename(html)
+        stamp.write_text(state)
+    print(f"the book is in {html.relative_to(root)}/index.html")
+    return 0
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in sorted(folder.rglob("*")) if file.is_file() and "__pycache__" not in file.parts)
+
+
+def write_outputs(root: Path) -> int:
+    """Put the text outputs of the executed copies into the chapters that are committed."""
+    for chapter in chapters(root):
+        chapter.write_text(notebook_filter.dumps(with_outputs(chapter, executed_copy(chapter, root))))
+    notebook_filter.main([str(chapter) for chapter in chapters(root)])
+    return 0
+
+
+def main() -> int:
+    """Execute, then render, as the arguments say; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--render-only", action="store_true", help="render with the outputs that are there")
+    what.add_argument("--write-outputs", action="store_true", help="write text outputs into the chapters, render nothing")
+    arguments = parser.parse_args()
+    failures = [] if arguments.render_only else execute_stale(ROOT)
+    for failure in failures:
+        print(f"\n{failure}", file=sys.stderr)
+    if failures:
+        print(f"\n{len(failures)} of {len(chapters(ROOT))} chapters failed", file=sys.stderr)
+        return 1
+    return write_outputs(ROOT) if arguments.write_outputs else render(ROOT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Which files of the package a chapter's code depends on, found by reading imports, without running anything."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def files_behind(source: str, root: Path, package: str = "tlbook") -> set[Path]:
+    """The package's files that a piece of code imports, directly or through other files of the package.
+
+    A name that a lazy package lists in its ``__init__.pyi`` leads to the module that defines it and to no other.
+
+    Args:
+        source: Python code; IPython's ``%`` and ``!`` lines are skipped.
+        root: folder that holds the package.
+        package: the package's name; other imports are ignored.
+
+    Raises:
+        SyntaxError: where the code cannot be parsed.
+    """
+    found: set[Path] = set()
+    waiting = files_named(source, root, package)
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            inside = ".".join(file.relative_to(root).parent.parts)
+            waiting |= {f for name in _used(file.read_text(), inside, package) for f in _files(name, root)}
+    return found
+
+
+def files_named(source: str, root: Path, package: str = "tlbook") -> set[Path]:
+    """The package's files that a piece of code imports directly, as ``files_behind`` finds them."""
+    lines = (line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
+    return {file for name in _used("\n".join(lines), "", package) for file in _files(name, root)}
+
+
+def _used(source: str, inside: str, package: str) -> Iterator[str]:
+    """Dotted names below the package that the code uses; relative imports start from the package ``inside``."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [name.removesuffix(".*") for name in _imported(node, inside).values()]
+        elif isinstance(node, ast.Attribute):
+            names = [ast.unparse(node)]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == package)
+
+
+def _imported(node: ast.ImportFrom, inside: str) -> dict[str, str]:
+    """What a ``from … import …`` binds: the name here, and the dotted name of what it is."""
+    parents = inside.split(".")
+    base = ".".join([*parents[: len(parents) + 1 - node.level], node.module or ""]) if node.level else node.module
+    return {alias.asname or alias.name: f"{base}.{alias.name}".replace("..", ".") for alias in node.names}
+
+
+def _files(name: str, root: Path) -> list[Path]:
+    """The files that a dotted name needs: the packages on the way, then its module, or all that a bare package lists."""
+    files, here = [], root
+    for part in name.split("."):
+        folder = here / part
+        if (folder / "__init__.py").exists():
+            files.append(folder / "__init__.py")
+            here = folder
+        elif (module := here / f"{part}.py").exists():
+            return [*files, module]
+        else:
+            home = _listed(here, root).get(part)
+            return files + (_files(home, root) if home else [])
+    return files + [file for home in _listed(here, root).values() for file in _files(home, root)]
+
+
+def _listed(folder: Path, root: Path) -> dict[str, str]:
+    """The names that a package takes from its modules, by its stub where it is lazy, and where each comes from."""
+    stub, init = folder / "__init__.pyi", folder / "__init__.py"
+    inside = ".".join(folder.relative_to(root).parts)
+    listed: dict[str, str] = {}
+    for node in ast.walk(ast.parse((stub if stub.exists() else init).read_text())):
+        if isinstance(node, ast.ImportFrom):
+            listed |= _imported(node, inside)
+    return {name: home for name, home in listed.items() if home.startswith(inside) and home != f"{inside}.{name}"}
