@@ -1,41 +1,43 @@
 """Make ``import torchvision`` work where its compiled extension cannot load.
 
-A torchvision built for CUDA cannot load its extension beside a torch built for the CPU. The import then fails,
-because torchvision registers Python kernels for two operators that only the extension declares. Their schemas
-are all that is missing: datasets, transforms and models need neither operator.
+A torchvision built for CUDA cannot load its extension beside a torch built for the CPU. The import then
+fails, because torchvision registers Python kernels for two operators that only the extension declares. Their
+schemas are all that is missing: datasets, transforms and models call neither operator.
 """
 
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-SCHEMAS = (
-    "torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "torchvision::qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-)
+OPERATORS = ("torchvision::nms", "torchvision::qnms")
+SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 def declare_missing_operators() -> bool:
-    """Declare torchvision's two operators where its extension cannot load; call it before ``import torchvision``.
+    """Declare torchvision's two operators where its extension cannot load.
 
-    Where the builds match, the extension is loaded as torchvision itself would load it and nothing is declared.
+    Call it before ``import torchvision``. Where the builds match, the extension is loaded as torchvision
+    itself loads it, and nothing is declared.
 
     Returns:
-        True if the schemas were declared, by this call.
+        True if this call declared the operators.
+
+    >>> declare_missing_operators() and declare_missing_operators()
+    False
     """
-    if hasattr(torch.ops.torchvision, "nms"):
-        return False
     spec = find_spec("torchvision")
-    if spec is None or spec.origin is None:
+    if spec is None or spec.origin is None or hasattr(torch.ops.torchvision, "nms"):
         return False
-    try:
-        for extension in Path(spec.origin).parent.glob("_C.*"):
-            torch.ops.load_library(extension)
+    for suffix in EXTENSION_SUFFIXES:
+        extension = Path(spec.origin).with_name(f"_C{suffix}")
+        if extension.exists():
+            try:
+                torch.ops.load_library(extension)  # type: ignore[no-untyped-call]
+            except OSError:
+                break
             return False
-    except OSError:
-        pass
-    for schema in SCHEMAS:
-        name, signature = schema.split("(", 1)
-        torch.library.define(name, "(" + signature)
+    for operator in OPERATORS:
+        torch.library.define(operator, SCHEMA)
     return True

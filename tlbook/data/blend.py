@@ -18,12 +18,13 @@ def blend(digits: Tensor, photographs: Sequence[Bytes], seed: int) -> Tensor:
     Args:
         digits: grey images, N×1×H×W uint8.
         photographs: colour images, each at least H×W, of shape rows×columns×3, uint8.
-        seed: of numpy's RandomState, whose stream of numbers is frozen, so that the patches are the same for ever.
+        seed: of numpy's RandomState, whose stream is frozen, so that the patches are the same for ever.
 
     Returns:
         Images N×3×H×W, uint8.
 
-    >>> blend(torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), [np.full((4, 4, 3), 55, np.uint8)], 0).unique()
+    >>> white, dark = torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), np.full((4, 4, 3), 55, np.uint8)
+    >>> blend(white, [dark], seed=0).unique()
     tensor([200], dtype=torch.uint8)
     """
     n, _, height, width = digits.shape
@@ -35,13 +36,14 @@ def blend(digits: Tensor, photographs: Sequence[Bytes], seed: int) -> Tensor:
     chosen = random.randint(len(photographs), size=n)
     top = random.randint(0, rows[chosen] - height + 1)
     left = random.randint(0, columns[chosen] - width + 1)
-    corner = starts[chosen] + top * columns[chosen] + left
-    stride = columns[chosen]
+    stride = columns[chosen, None, None]
+    corner = (starts[chosen] + top * columns[chosen] + left)[:, None, None]
 
     out = torch.empty(n, 3, height, width, dtype=torch.uint8)
-    for part in np.array_split(np.arange(n), -(-n // 4096)):
-        at = corner[part, None, None] + stride[part, None, None] * np.arange(height)[:, None] + np.arange(width)
-        patch = torch.from_numpy(pixels[at]).permute(0, 3, 1, 2)
-        digit = digits[part[0] : part[-1] + 1]
-        out[part[0] : part[-1] + 1] = torch.where(digit > patch, digit - patch, patch - digit)
+    for begin in range(0, n, 4096):  # a part at a time: the places take 8 bytes a pixel
+        part = slice(begin, begin + 4096)
+        places = corner[part] + stride[part] * np.arange(height)[:, None] + np.arange(width)
+        patch = torch.from_numpy(pixels[places]).permute(0, 3, 1, 2)
+        digit = digits[part]
+        out[part] = torch.where(digit > patch, digit - patch, patch - digit)
     return out

@@ -6,45 +6,83 @@ import difflib
 import os
 from pathlib import Path
 
-import pooch
+import pooch  # type: ignore[import-untyped]
 
-from tlbook.data.digits import UCI, UCI_M
+from tlbook.data.digits import BLENDED, HANDWRITTEN
 from tlbook.data.domain import Domain
 from tlbook.data.mnist import FASHION_MNIST, MNIST
 from tlbook.data.mnist_m import MNIST_M
-from tlbook.data.source import Store
+from tlbook.data.rendered import RENDERED
+from tlbook.data.source import Source, Store
+from tlbook.data.usps import USPS_DIGITS
 from tlbook.errors import TlbookError
 
-SOURCES = {source.name: source for source in (UCI, UCI_M, MNIST, FASHION_MNIST, MNIST_M)}
+SOURCES = {
+    source.name: source
+    for source in (HANDWRITTEN, RENDERED, BLENDED, MNIST, USPS_DIGITS, FASHION_MNIST, MNIST_M)
+}
 
 
 def names() -> tuple[str, ...]:
     """Return the names that ``load`` takes.
 
-    >>> "digits" in names()
-    True
+    >>> names()
+    ('digits', 'rendered-digits', 'digits-m', 'mnist', 'usps', 'fashion-mnist', 'mnist-m')
     """
     return tuple(SOURCES)
 
 
+def find(name: str) -> Source:
+    """Return the catalogue's entry; for an unknown name a TlbookError tells the nearest.
+
+    >>> find("usps").licence
+    'free for research'
+    """
+    if name not in SOURCES:
+        near = " or ".join(difflib.get_close_matches(name, SOURCES, n=3) or SOURCES)
+        raise TlbookError(f"unknown data {name!r}, expected {near}; `tlbook data list` shows them all")
+    return SOURCES[name]
+
+
 def data_root(root: str | os.PathLike[str] | None = None) -> Path:
-    """The folder of real data: the argument, else ``TLBOOK_DATA``, else the user's cache."""
+    """Return the folder of real data: the argument, else ``TLBOOK_DATA``, else the user's cache.
+
+    >>> data_root("somewhere").name
+    'somewhere'
+    """
     return Path(root or os.environ.get("TLBOOK_DATA") or pooch.os_cache("tlbook")).expanduser()
 
 
 def load(
     name: str, split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True
 ) -> Domain:
-    """Load a domain of the catalogue.
+    """Load a domain into memory, its images as uint8.
+
+    Embedded sets (``digits``, ``rendered-digits``, ``digits-m``) need no files. Real sets are read from the
+    root and, where files are missing or damaged, fetched into it from their public homes.
+
+    Args:
+        name: one of ``names()``.
+        split: ``"train"`` or ``"test"``.
+        root: folder of the real sets; None means the environment's ``TLBOOK_DATA``, else the user's cache.
+        download: whether files may be fetched.
+
+    Raises:
+        TlbookError: if the name or split is unknown, or files are missing and cannot be fetched or written.
 
     >>> load("digits", "test")
     Domain('digits': 450 examples of 3×28×28 uint8, 10 classes)
     """
-    if name not in SOURCES:
-        near = difflib.get_close_matches(name, SOURCES, n=3, cutoff=0.4) or list(SOURCES)
-        raise TlbookError(f"unknown data {name!r}, expected one of {', '.join(near)}; `tlbook data list` shows all")
-    source = SOURCES[name]
+    source = find(name)
     if split not in source.sizes:
-        raise TlbookError(f"{name} has no split {split!r}, expected {' or '.join(source.sizes)}")
-    x, y = source.read(split, Store(data_root(root), download))
+        splits = " or ".join(source.sizes)
+        raise TlbookError(f"{name} has no split {split!r}, expected {splits}; choose one of them")
+    folder = data_root(root)
+    try:
+        x, y = source.read(split, Store(folder, download))
+    except OSError as error:
+        raise TlbookError(
+            f"cannot load {name}: {error}; make room, "
+            "or name a folder that can be read and written with root= or TLBOOK_DATA"
+        ) from error
     return Domain(name, x, y, source.classes)

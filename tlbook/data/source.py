@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import pooch
+import pooch  # type: ignore[import-untyped]
 import requests
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -19,8 +19,9 @@ from tlbook.errors import TlbookError
 DIGITS = tuple("0123456789")
 
 
-class DamagedError(Exception):
-    """A file's content is not what was published: fetching it again may help."""
+def md5_is(expected: str) -> Callable[[Path], bool]:
+    """Return a check that a file has this md5."""
+    return lambda path: bool(pooch.file_hash(path, "md5") == expected)
 
 
 @dataclass(frozen=True)
@@ -30,65 +31,77 @@ class File:
     Args:
         path: where it lies below the data root.
         urls: its public homes, tried in order.
-        known_hash: its hash as pooch writes it (``"md5:…"``), or None where only the content is checked.
+        intact: whether the file at a path has the published content.
     """
 
     path: str
     urls: tuple[str, ...]
-    known_hash: str | None = None
+    intact: Callable[[Path], bool]
 
 
 @dataclass(frozen=True)
 class Store:
-    """The data root that a source reads from.
+    """The folder that real data are read from, and fetched into.
 
     Args:
-        root: folder that holds the files.
-        download: whether a missing file may be fetched into it.
-        again: whether files that are there are fetched anew, because they proved damaged.
+        root: the folder.
+        download: whether a file that is missing or damaged may be fetched.
     """
 
     root: Path
     download: bool
-    again: bool = False
 
     def get(self, file: File) -> Path:
-        """Return the path of a file, fetching it if need be; a TlbookError says why it cannot be had."""
+        """Return the path of an intact file, fetching it if need be.
+
+        Raises:
+            TlbookError: if the file is missing or damaged and cannot be had from any of its homes.
+            OSError: if it cannot be written.
+        """
         path = self.root / file.path
-        if path.exists() and not self.again:
+        there = path.exists()
+        if there and file.intact(path):
             return path
         if not self.download:
             raise TlbookError(
-                f"{path} is missing and download=False; allow the download, or save {file.urls[0]} under that name"
+                f"{path} is {'damaged' if there else 'missing'} and download=False; "
+                f"allow the download, or save {file.urls[0]} under that name"
             )
         failures = []
         for url in file.urls:
             try:
-                return _fetch(url, file.known_hash, path)
-            except requests.exceptions.RequestException as error:
-                failures.append(type(error).__name__)
+                if any(_fetch(url, path, file.intact) for _ in ("first", "again")):
+                    return path
+                failures.append(f"{url} came damaged twice")
+            except requests.HTTPError as error:
+                failures.append(str(error))
+            except requests.RequestException:
+                failures.append(f"{url} could not be reached")
         raise TlbookError(
-            f"cannot fetch {' or '.join(file.urls)} ({', '.join(failures)}); try again with a network, save the file "
-            f"as {path}, or use the embedded digits, rendered-digits and digits-m"
+            f"cannot fetch {path.name}: {', '.join(failures)}; check the network, save the file by hand "
+            f"as {path}, or use data that need no network: digits, rendered-digits, digits-m"
         )
 
 
-def _fetch(url: str, known_hash: str | None, path: Path) -> Path:
-    """Download a file beside its place, check its hash and move it there in one step."""
-    part = path.with_name(path.name + ".part")
+def _fetch(url: str, path: Path, intact: Callable[[Path], bool]) -> bool:
+    """Download a file beside its place; if it is intact, move it there in one step; return whether it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     silent = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
-    bar = tqdm(total=0, unit="B", unit_scale=True, desc=path.name, disable=silent)
-    try:
-        part.unlink(missing_ok=True)
-        pooch.get_logger().setLevel("WARNING")
-        downloader = pooch.HTTPDownloader(progressbar=bar)
-        pooch.retrieve(url, known_hash, fname=part.name, path=part.parent, downloader=downloader)
+    with (
+        TemporaryDirectory(dir=path.parent, prefix=".fetch-") as temporary,
+        tqdm(unit="B", unit_scale=True, desc=path.name, disable=silent) as bar,
+    ):
+        part = Path(temporary, path.name)
+        # Without this header a server may compress the file on its way; what arrives is then not the file.
+        downloader = pooch.HTTPDownloader(progressbar=bar, headers={"Accept-Encoding": "identity"})
+        try:
+            downloader(url, str(part), None)
+        except requests.exceptions.ChunkedEncodingError:  # the connection ended before the file did
+            return False
+        if not intact(part):
+            return False
         os.replace(part, path)
-    except ValueError as error:
-        raise DamagedError(f"{url} does not have the published hash") from error
-    finally:
-        bar.close()
-    return path
+        return True
 
 
 @dataclass(frozen=True)
@@ -97,14 +110,14 @@ class Source:
 
     Args:
         name: the name that ``load`` takes.
-        kind: ``"embedded"`` (made without a network) or ``"real"`` (read from a public set's files).
+        kind: ``"embedded"`` (made without a network) or ``"real"`` (read from the files of a public set).
         shape: of one image, C×H×W.
         classes: the classes' names.
         sizes: number of examples of each split.
-        licence: what the data may be used for.
+        licence: under which the data may be used.
         home: where the data come from.
-        checksums: of each split, as ``checksum`` computes it.
-        read: (split, store) → images N×C×H×W uint8 and labels N int64.
+        checksums: of each split, as ``tlbook.data.checksum`` computes them.
+        read: split and store → images N×C×H×W uint8, labels N int64.
         present: root → whether the files are there.
     """
 
@@ -117,4 +130,4 @@ class Source:
     home: str
     checksums: Mapping[str, str]
     read: Callable[[str, Store], tuple[Tensor, Tensor]]
-    present: Callable[[Path], bool] = lambda root: True
+    present: Callable[[Path], bool]
