@@ -37,7 +37,9 @@ def find(chapter: str, folder: str | os.PathLike[str] = "book") -> Path:
         return path.resolve()
     names = sorted(p.stem for p in Path(folder).glob("*.ipynb"))
     if not names:
-        raise TlbookError(f"no chapter {chapter!r}: no notebooks in {folder}/; run this in the repository or give a path")
+        raise TlbookError(
+            f"no chapter {chapter!r}: no notebooks in {folder}/; run this in the repository or give a path"
+        )
     near = difflib.get_close_matches(path.stem, names, n=3, cutoff=0.3) or names
     raise TlbookError(f"no chapter {chapter!r} in {folder}/, expected one such as {', '.join(near)}")
 
@@ -91,6 +93,7 @@ def execute(
     check_parameters(chapter, parameters)
     chapter, output = Path(chapter).resolve(), Path(output).resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("TQDM_DISABLE", "1")  # the kernel inherits it: a stored copy has no use for progress bars
     try:
         return papermill.execute_notebook(
             str(chapter),
@@ -113,4 +116,3 @@ def execute(
         ) from None
     except (CellTimeoutError, DeadKernelError) as error:
         raise ChapterFailed(f"chapter {chapter.stem!r} failed: {str(error).strip()}") from None
-

@@ -159,7 +159,8 @@ def render(root: Path) -> int:
         print("rendering")
         shutil.rmtree(rendered, ignore_errors=True)
         command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", rendered]
-        code = subprocess.run([*command, "--all", "--quiet", "--warningiserror", "--keep-going"], cwd=root).returncode
+        command += ["--all", "--quiet", "--warningiserror", "--keep-going"]
+        code = subprocess.run(command, cwd=root, stdout=subprocess.DEVNULL).returncode  # warnings come on stderr
         if code:
             return code
         shutil.rmtree(html, ignore_errors=True)
@@ -186,7 +187,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--render-only", action="store_true", help="render with the outputs that are there")
-    what.add_argument("--write-outputs", action="store_true", help="write text outputs into the chapters, render nothing")
+    what.add_argument(
+        "--write-outputs", action="store_true", help="write text outputs into the chapters, render nothing"
+    )
     arguments = parser.parse_args()
     failures = [] if arguments.render_only else execute_stale(ROOT)
     for failure in failures:

@@ -99,7 +99,9 @@ def filter_file(path: Path) -> bool:
     before = path.read_text()
     after = dumps(filtered(nbformat.reads(before, as_version=4), path.stem))
     if len(after.encode()) > LIMIT:
-        raise Rejected(f"{path}: {len(after.encode())} bytes, expected at most {LIMIT}: print less, or tables of fewer rows")
+        raise Rejected(
+            f"{path}: {len(after.encode())} bytes, expected at most {LIMIT}: print less, or tables of fewer rows"
+        )
     if after != before:
         path.write_text(after)
     return after != before

@@ -1,0 +1,133 @@
+"""The command ``tlbook``."""
+
+from __future__ import annotations
+
+import ast
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tlbook.data import commands
+from tlbook.errors import TlbookError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+app.add_typer(commands.app, name="data")
+
+
+@app.command()
+def run(
+    chapter: Annotated[str, typer.Argument(help="a chapter's name, such as dann, or the path of a notebook")],
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE; may be repeated")
+    ] = None,
+    profile: Annotated[Literal["quick", "paper"] | None, typer.Option(help="same as -p profile=…")] = None,
+    output: Annotated[Path | None, typer.Option("-o", help="the executed copy [_build/runs/CHAPTER.ipynb]")] = None,
+) -> None:
+    """Execute a chapter with other parameters, and show what it claims."""
+    from tqdm import tqdm
+
+    from tlbook.chapters import execute, find
+
+    notebook = find(chapter)
+    values = dict(map(_assignment, parameter or [])) | ({"profile": profile} if profile else {})
+    copy = output or Path("_build", "runs", notebook.name)
+    with tqdm(desc=notebook.stem, unit="cell", disable=None) as bar:
+        executed = execute(notebook, copy, values, on_cell=bar.update)
+    for cell in executed.cells:
+        for out in cell.get("outputs", []):
+            for line in out.get("text", "").splitlines():
+                if line.startswith("claim holds: "):
+                    typer.echo(line)
+    typer.echo(f"wrote {copy}")
+
+
+def _assignment(text: str) -> tuple[str, object]:
+    """``"seed=3"`` → ``("seed", 3)``; what is no Python literal is taken as a string."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise TlbookError(f"parameter {text!r} cannot be read, expected NAME=VALUE such as seed=3")
+    try:
+        return name, ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        return name, value
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed and whether it works together; exit status 1 where something does not."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python", lambda: f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores"),
+        ("tlbook", lambda: f"{version('tlbook')} in {Path(__file__).parent}"),
+        ("torch", _torch),
+        ("torchvision", _torchvision),
+        ("training", _training),
+        ("data", _data),
+        ("book", _book),
+    ]
+    broken = False
+    for name, check in checks:
+        try:
+            typer.echo(f"ok    {name:<12} {check()}")
+        except Exception as error:
+            broken = True
+            typer.echo(f"FAIL  {name:<12} {type(error).__name__}: {error}")
+    raise typer.Exit(int(broken))
+
+
+def _torch() -> str:
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{torch.__version__}, {torch.get_num_threads()} threads, {gpu}"
+
+
+def _torchvision() -> str:
+    from tlbook._torchvision import declare_missing_operators
+
+    declared = declare_missing_operators()
+    import torchvision
+
+    return f"{torchvision.__version__}{', built for another torch: usable all the same' if declared else ''}"
+
+
+def _training() -> str:
+    from tlbook import evaluate, fit, load, nets
+    from tlbook.methods import SourceOnly
+
+    digits = load("digits")
+    method = SourceOnly(nets.conv_features(), nets.mlp(768, 10))
+    fit(method, digits, steps=1, batch_size=32, seed=0, progress=False)
+    return f"one step taken, accuracy {evaluate.accuracy(method, digits):.2f}"
+
+
+def _data() -> str:
+    from tlbook.data.catalogue import data_root
+
+    root = data_root()
+    existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free / 1e9
+    return f"{root}{'' if root.exists() else ' (made when first needed)'}, {free:.0f} GB free"
+
+
+def _book() -> str:
+    try:
+        return f"jupyter-book {version('jupyter-book')}, papermill {version('papermill')}"
+    except PackageNotFoundError as error:
+        return f"{error.name} is not installed; only needed to run chapters: pip install 'tlbook[book]'"
+
+
+def main() -> None:
+    """Run the command; an expected failure is one line on standard error, not a traceback."""
+    from tlbook.chapters import ChapterFailed
+
+    try:
+        app()
+    except (TlbookError, ChapterFailed) as error:
+        sys.exit(f"tlbook: {error}")
