@@ -57,7 +57,7 @@ def _imported(node: ast.ImportFrom, inside: str) -> dict[str, str]:
 
 
 def _files(name: str, root: Path) -> list[Path]:
-    """The files that a dotted name needs: the packages on the way, then its module, or all that a bare package lists."""
+    """The files that a dotted name needs: the packages on the way, then its module; a bare package: all it lists."""
     files, here = [], root
     for part in name.split("."):
         folder = here / part

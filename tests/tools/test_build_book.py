@@ -1,0 +1,163 @@
+"""What is unchanged is not executed again; what ran is what is shown."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode, v4
+
+from tools import build_book
+
+
+def write_chapter(root: Path, name: str, *code: str) -> Path:
+    cells = [v4.new_markdown_cell(f"# {name}"), v4.new_code_cell("seed = 0", metadata={"tags": ["parameters"]})]
+    notebook = v4.new_notebook(cells=[*cells, *map(v4.new_code_cell, code)])
+    path = root / "book" / f"{name}.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def change_cell(chapter: Path, number: int, change: Callable[[NotebookNode], object]) -> None:
+    notebook = nbformat.read(chapter, as_version=4)
+    change(notebook.cells[number])
+    nbformat.write(notebook, chapter)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """A small repository: a package with two methods, and a chapter on each."""
+    methods = tmp_path / "tlbook" / "methods"
+    methods.mkdir(parents=True)
+    (tmp_path / "tlbook" / "__init__.py").touch()
+    (methods / "__init__.py").touch()
+    (methods / "__init__.pyi").write_text("from .dann import DANN\nfrom .finetune import FineTune")
+    (methods / "dann.py").touch()
+    (methods / "finetune.py").touch()
+    (tmp_path / "constraints.txt").touch()
+    results = tmp_path / "book" / "results"
+    results.mkdir(parents=True)
+    (results / "dann-mnist.json").write_text("{}")
+    (results / "other.json").write_text("{}")
+    write_chapter(tmp_path, "dann", "from tlbook.methods import DANN", "name = 'dann-mnist'", "print(seed)")
+    write_chapter(tmp_path, "finetune", "from tlbook.methods import FineTune")
+    return tmp_path
+
+
+def changed(book: Path, change: Callable[[], object]) -> list[str]:
+    """The chapters whose digest a change alters."""
+    before = {chapter: build_book.digest(chapter, book) for chapter in build_book.chapters(book)}
+    change()
+    return [chapter.stem for chapter, digest in before.items() if build_book.digest(chapter, book) != digest]
+
+
+def test_a_method_concerns_the_chapters_that_import_it(book: Path) -> None:
+    assert changed(book, lambda: (book / "tlbook/methods/dann.py").write_text("x = 1")) == ["dann"]
+    assert changed(book, lambda: (book / "tlbook/methods/finetune.py").write_text("x = 1")) == ["finetune"]
+
+
+def test_the_package_itself_and_the_pins_concern_all(book: Path) -> None:
+    assert changed(book, lambda: (book / "tlbook/__init__.py").write_text("x = 1")) == ["dann", "finetune"]
+    assert changed(book, lambda: (book / "constraints.txt").write_text("torch==2")) == ["dann", "finetune"]
+
+
+def test_the_profile_concerns_all(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert changed(book, lambda: monkeypatch.setenv("TLBOOK_PROFILE", "paper")) == ["dann", "finetune"]
+
+
+def test_a_result_concerns_the_chapters_that_name_it(book: Path) -> None:
+    assert changed(book, lambda: (book / "book/results/dann-mnist.json").write_text("[]")) == ["dann"]
+    assert changed(book, lambda: (book / "book/results/other.json").write_text("[]")) == []
+
+
+def test_code_concerns_its_chapter_and_prose_none(book: Path) -> None:
+    chapter = book / "book/dann.ipynb"
+    assert changed(book, lambda: change_cell(chapter, 0, lambda cell: cell.update(source="# New"))) == []
+    assert changed(book, lambda: change_cell(chapter, 4, lambda cell: cell.update(source="print(1)"))) == ["dann"]
+    tags = {"tags": ["remove-input"]}
+    assert changed(book, lambda: change_cell(chapter, 4, lambda cell: cell.update(metadata=tags))) == ["dann"]
+
+
+def test_code_that_does_not_parse_still_has_a_digest(book: Path) -> None:
+    chapter = book / "book/dann.ipynb"
+    assert changed(book, lambda: change_cell(chapter, 4, lambda cell: cell.update(source="print("))) == ["dann"]
+
+
+def test_only_stale_chapters_are_executed_and_a_failure_is_told(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(book / "tlbook")
+    chapter = write_chapter(book, "dann", "value = 40 + 2", "print(value + seed)")
+    bad = write_chapter(book, "finetune", "def f():\n    return 1 / 0", "f()")
+    (failure,) = build_book.execute_stale(book)
+    assert "chapter 'finetune' failed in cell [3]" in failure
+    assert "    f()" in failure
+    assert "ZeroDivisionError: division by zero" in failure
+    copy = build_book.executed_copy(chapter, book)
+    shown = build_book.with_outputs(chapter, copy)
+    assert shown.cells[3].outputs[0].text == "42\n"
+
+    bad.unlink()
+    capsys.readouterr()
+    assert build_book.execute_stale(book) == []
+    assert "to execute: none" in capsys.readouterr().out
+
+    change_cell(chapter, 3, lambda cell: cell.update(source="print('new')"))
+    assert build_book.execute_stale(book) == []
+    assert build_book.executed_copy(chapter, book).exists()
+    assert not copy.exists()
+
+
+def executed(chapter: Path, *outputs: list[NotebookNode], injected: bool = False) -> Path:
+    notebook = nbformat.read(chapter, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell, outs in zip(code, outputs, strict=True):
+        cell.outputs = outs
+    if injected:
+        notebook.cells.insert(2, v4.new_code_cell("seed = 1", metadata={"tags": ["injected-parameters"]}))
+    path = chapter.with_suffix(".executed")
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_outputs_are_matched_past_the_injected_cell_and_widgets_dropped(book: Path) -> None:
+    chapter = write_chapter(book, "dann", "print(seed)")
+    widget = v4.new_output("display_data", {build_book.notebook_filter.WIDGET: {}, "text/plain": "0%"})
+    line = v4.new_output("stream", text="1\n")
+    shown = build_book.with_outputs(chapter, executed(chapter, [], [widget, line], injected=True))
+    assert [cell.source for cell in shown.cells] == ["# dann", "seed = 0", "print(seed)"]
+    assert shown.cells[2].outputs == [line]
+
+
+def test_the_cell_learns_its_pictures_description(book: Path) -> None:
+    picture = v4.new_output("display_data", {"image/png": "iVBO"}, metadata={"image/png": {"alt": "a line"}})
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("show()", outputs=[picture]), v4.new_markdown_cell("a")])
+    build_book.describe_images(notebook)
+    assert notebook.cells[0].metadata == {"mystnb": {"image": {"alt": "a line"}}}
+    assert notebook.cells[1].metadata == {}
+
+
+def test_sphinx_reads_a_folder_with_the_book_and_nothing_else(book: Path) -> None:
+    for name in ("_config.yml", "_toc.yml", "book/api.md", "book/results/notes.md"):
+        (book / name).write_text("#")
+    (book / "book/.ipynb_checkpoints").mkdir()
+    mathjax = book / "node_modules/mathjax"
+    (mathjax / "es5").mkdir(parents=True)
+    (mathjax / "es5/tex-svg-full.js").touch()
+    (mathjax / "LICENSE").touch()
+    build_book.assemble(book, book / "_build/source")
+    files = {str(f.relative_to(book / "_build/source")) for f in (book / "_build/source").rglob("*") if f.is_file()}
+    vendored = {f"book/_static/vendor/mathjax/{name}" for name in ("tex-svg-full.js", "LICENSE")}
+    assert files == {"_config.yml", "_toc.yml", "book/api.md", "book/dann.ipynb", "book/finetune.ipynb"} | vendored
+
+
+def test_outputs_are_written_back_filtered(book: Path) -> None:
+    shutil.rmtree(book / "tlbook")
+    (book / "book/finetune.ipynb").unlink()
+    chapter = write_chapter(book, "dann", "import sys", "print(seed, file=sys.stderr)\nprint('out')")
+    assert build_book.execute_stale(book) == []
+    assert build_book.write_outputs(book) == 0
+    notebook = json.loads(chapter.read_text())
+    assert [output["text"] for output in notebook["cells"][3]["outputs"]] == [["out\n"]]
+    assert notebook["cells"][3]["execution_count"] is None
+    assert build_book.executed_copy(chapter, book).exists(), "writing outputs makes nothing stale"
