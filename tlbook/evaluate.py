@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -36,8 +34,8 @@ def apply(module: nn.Module, x: Tensor, batch_size: int = 1000) -> Tensor:
     modes = {m: m.training for m in module.modules()}
     module.eval()
     try:
-        with torch.inference_mode():
-            return torch.cat([module(rows.to(device)).cpu() for rows in x.split(batch_size)])
+        with torch.no_grad():
+            return torch.cat([module(rows.to(device)).cpu() for rows in torch.split(x, batch_size)])
     finally:
         for m, training in modes.items():
             m.training = training
@@ -52,7 +50,7 @@ def accuracy(method: nn.Module, domain: Domain) -> float:
     """The fraction of a labelled domain's rows that the method classifies right, 0 … 1.
 
     Raises:
-        TlbookError: when the domain has no labels.
+        TlbookError: when the domain has no labels, or not as many classes as the method.
 
     Example:
         >>> domain = Domain("two", torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0]), ("a", "b"))
@@ -61,7 +59,13 @@ def accuracy(method: nn.Module, domain: Domain) -> float:
     """
     if domain.y is None:
         raise TlbookError(f"domain {domain.name!r} has no labels; expected a labelled one: accuracy needs the truth")
-    return (predict(method, domain) == domain.y.cpu()).float().mean().item()
+    logits = apply(method, domain.x)
+    if logits.shape[1:] != (len(domain.classes),):
+        raise TlbookError(
+            f"the method gives {tuple(logits.shape[1:])} logits a row, domain {domain.name!r} has "
+            f"{len(domain.classes)} classes; expected one logit a class: evaluate on the classes it was trained for"
+        )
+    return (logits.argmax(dim=1) == domain.y.cpu()).double().mean().item()
 
 
 def proxy_a_distance(x: ArrayLike | Tensor, y: ArrayLike | Tensor, seed: int = 0) -> float:
@@ -87,9 +91,11 @@ def proxy_a_distance(x: ArrayLike | Tensor, y: ArrayLike | Tensor, seed: int = 0
         >>> round(proxy_a_distance(rng.normal(size=(200, 2)), 9 + rng.normal(size=(200, 2))), 2)
         2.0
     """
-    a, b = (np.asarray(v.cpu() if isinstance(v, Tensor) else v, dtype=np.float64) for v in (x, y))
+    a, b = (v.detach().cpu().double().numpy() if isinstance(v, Tensor) else np.asarray(v, float) for v in (x, y))
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 4:
-        raise TlbookError(f"x has shape {a.shape}, y {b.shape}; expected N×D and M×D with N, M at least 4: flatten first")
+        raise TlbookError(
+            f"x has shape {a.shape}, y {b.shape}; expected N×D and M×D with N, M at least 4: flatten images first"
+        )
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise TlbookError("x or y has values that are not finite; expected finite features: drop those rows")
     rng = np.random.default_rng(seed)

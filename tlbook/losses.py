@@ -7,7 +7,7 @@ every function can be checked with ``torch.autograd.gradcheck``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -30,6 +30,12 @@ def _full(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
+def _logits(name: str, x: Tensor) -> Tensor:
+    if x.dim() != 2:
+        raise TlbookError(f"{name} has shape {tuple(x.shape)}; expected N×K, one row of logits an example")
+    return _full(x)
+
+
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     """Multinomial logistic loss, the L_y of most methods here, in nats, averaged over the batch.
 
@@ -40,11 +46,17 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     Returns:
         A scalar, at least 0.
 
+    Raises:
+        TlbookError: when the logits are not N×K or the labels not N.
+
     Example:
         >>> round(cross_entropy(torch.zeros(1, 4), torch.tensor([2])).item(), 4)  # log 4
         1.3863
     """
-    return F.cross_entropy(_full(logits), y)
+    logits = _logits("logits", logits)
+    if y.shape != logits.shape[:1]:
+        raise TlbookError(f"y has shape {tuple(y.shape)} for {len(logits)} rows of logits; expected one label a row")
+    return F.cross_entropy(logits, y)
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -56,11 +68,14 @@ def entropy(logits: Tensor) -> Tensor:
     Returns:
         A scalar between 0 (every prediction certain) and log K (every prediction uniform).
 
+    Raises:
+        TlbookError: when the logits are not N×K.
+
     Example:
         >>> round(entropy(torch.zeros(2, 4)).item(), 4)
         1.3863
     """
-    log_p = F.log_softmax(_full(logits), dim=1)
+    log_p = F.log_softmax(_logits("logits", logits), dim=1)
     return -(log_p.exp() * log_p).sum(dim=1).mean()
 
 
@@ -71,7 +86,7 @@ class _Reverse(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return -ctx.strength * grad, None
 
 
@@ -126,7 +141,7 @@ def domain_adversarial(domain_logits: Tensor, n_source: int) -> Tensor:
     if not 0 < n_source < len(logits):
         raise TlbookError(
             f"n_source is {n_source} of {len(logits)} rows; expected rows of both domains: "
-            "give a batch with source rows first, then target rows"
+            "give fit a target too, or the batch its source rows first, then its target rows"
         )
     return F.softplus(logits[:n_source]).mean() + F.softplus(-logits[n_source:]).mean()
 
@@ -160,12 +175,12 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
         )
     if not temperature > 0:
         raise TlbookError(f"temperature is {temperature}; expected a number above 0: 1 leaves the outputs as they are")
-    log_q = F.log_softmax(_full(student) / temperature, dim=1)
-    log_p = F.log_softmax(_full(teacher).detach() / temperature, dim=1)
+    log_q = F.log_softmax(_logits("student", student) / temperature, dim=1)
+    log_p = F.log_softmax(_logits("teacher", teacher).detach() / temperature, dim=1)
     return temperature**2 * F.kl_div(log_q, log_p, log_target=True, reduction="batchmean")
 
 
-def l2_sp(module: nn.Module, reference: nn.Module | dict[str, Tensor]) -> Tensor:
+def l2_sp(module: nn.Module, reference: nn.Module | Mapping[str, Tensor]) -> Tensor:
     """Half the squared distance of the weights from where they started: ½ Σ (w − w⁰)² over the shared names.
 
     Li, Grandvalet and Davoine, ICML 2018, eq. 2, without the factor α.
@@ -187,15 +202,16 @@ def l2_sp(module: nn.Module, reference: nn.Module | dict[str, Tensor]) -> Tensor
         >>> round(l2_sp(layer, start).item(), 4)
         1.0
     """
-    start = dict(reference.named_parameters()) if isinstance(reference, nn.Module) else reference
-    shared = _shared(module.named_parameters(), start)
-    if not shared:
+    named = reference.named_parameters() if isinstance(reference, nn.Module) else reference.items()
+    start: dict[str, Tensor] = {name: w0.detach() for name, w0 in named}
+    distances = [
+        (w - start[name]).square().sum()
+        for name, w in module.named_parameters()
+        if name in start and start[name].shape == w.shape
+    ]
+    if not distances:
         raise TlbookError(
             "no parameter has the same name and shape in both modules; expected a copy of the same network: "
             "give l2_sp the part that was transferred, not the new head"
         )
-    return 0.5 * torch.stack([(w - w0.detach()).square().sum() for w, w0 in shared]).sum()
-
-
-def _shared(parameters: Iterable[tuple[str, Tensor]], start: dict[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
-    return [(w, start[name]) for name, w in parameters if name in start and start[name].shape == w.shape]
+    return 0.5 * torch.stack(distances).sum()

@@ -55,6 +55,13 @@ class DomainBatchNorm(nn.BatchNorm2d):
         self.register_buffer("source_var", torch.ones(channels))
         self.domain = "target"
 
+    def reset_running_stats(self) -> None:
+        """Forget both domains' statistics."""
+        super().reset_running_stats()
+        if "source_mean" in self._buffers:  # not yet when the base class is being built
+            self.source_mean.zero_()
+            self.source_var.fill_(1)
+
     def forward(self, x: Tensor) -> Tensor:
         stats = {"source": (self.source_mean, self.source_var), "target": (self.running_mean, self.running_var)}
         if not self.training:

@@ -34,7 +34,7 @@ COLOURS = {
 }
 MARKERS = {"source": "o", "target": "^", "baseline": "s", "method": "D", "oracle": "*", "other": "v"}
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 160,
     "figure.facecolor": "#FCFCFA",
@@ -70,8 +70,22 @@ def figure(columns: int = 1, rows: int = 1, width: float = 6.4, height: float = 
     return fig, panels
 
 
+@dataclass(frozen=True)
+class _Picture:
+    png: bytes
+    alt: str
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {"image/png": self.png, "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+
+
 def show(fig: Figure, alt: str) -> None:
-    """Show a figure in a notebook with a text that says what is seen, with the numbers, and close it.
+    """Show a figure with a text that says what is seen, with the numbers, and close it.
+
+    A notebook gets the picture, with the text in its metadata; a terminal gets the text.
 
     Args:
         fig: the figure.
@@ -79,6 +93,11 @@ def show(fig: Figure, alt: str) -> None:
 
     Raises:
         TlbookError: for an empty text.
+
+    Example:
+        >>> fig, ax = figure()
+        >>> show(fig, alt="an empty pair of axes")
+        an empty pair of axes
     """
     if not alt.strip():
         raise TlbookError("alt is empty; expected a sentence that says what the figure shows, with its numbers")
@@ -86,9 +105,7 @@ def show(fig: Figure, alt: str) -> None:
     with plt.rc_context(STYLE):
         fig.savefig(image, format="png", metadata={"Software": None})
     plt.close(fig)
-    display(  # type: ignore[no-untyped-call]
-        {"image/png": image.getvalue(), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}}
-    )
+    display(_Picture(image.getvalue(), alt))  # type: ignore[no-untyped-call]
 
 
 def images(ax: Axes, x: Tensor, columns: int | None = None, title: str = "") -> None:
@@ -99,7 +116,12 @@ def images(ax: Axes, x: Tensor, columns: int | None = None, title: str = "") -> 
         x: N×C×H×W, uint8 or float in 0 … 1, with C = 1 or 3.
         columns: how many a row; all in one row if not given.
         title: above the grid.
+
+    Raises:
+        TlbookError: for another shape.
     """
+    if x.dim() != 4 or x.shape[1] not in (1, 3):
+        raise TlbookError(f"x has shape {tuple(x.shape)}; expected images N×C×H×W with 1 or 3 channels")
     n, channels, height, width = x.shape
     columns = columns or n
     rows = -(-n // columns)
@@ -180,9 +202,7 @@ def curves(
     for (name, values), role in zip(lines.items(), roles, strict=True):
         y = np.asarray(values)
         ax.plot(at, y, color=COLOURS[role])
-        ax.annotate(
-            name, (at[-1], y[-1]), xytext=(5, 0), textcoords="offset points", va="center", color=COLOURS[role]
-        )
+        ax.annotate(name, (at[-1], y[-1]), xytext=(5, 0), textcoords="offset points", va="center", color=COLOURS[role])
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.set_title(title)
@@ -203,7 +223,9 @@ class Table:
     def __repr__(self) -> str:
         lines = [self.columns, *self.rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+        return "\n".join(
+            "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
+        )
 
     def _repr_markdown_(self) -> str:
         rule = "|".join([" --- "] * len(self.columns))
@@ -229,4 +251,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     for row in rows:
         if len(row) != len(columns):
             raise TlbookError(f"row {list(row)} has {len(row)} cells; expected {len(columns)}, one for each column")
-    return Table(tuple(columns), tuple(tuple(f"{c:.3f}" if isinstance(c, float) else str(c) for c in row) for row in rows))
+    return Table(
+        tuple(columns), tuple(tuple(f"{c:.3f}" if isinstance(c, float) else str(c) for c in row) for row in rows)
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
+import pickle
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +19,11 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from tlbook._files import whole_file
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Batch, Method
@@ -32,6 +37,8 @@ adam: Optimiser = partial(torch.optim.Adam, lr=1e-3, fused=True)
 
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 LOG_LINES, CHECKPOINTS = 100, 20  # how many of each a run has
+
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce the precision of every run
 
 
 class DivergedError(TlbookError):
@@ -121,13 +128,14 @@ def fit(
 
     Raises:
         TlbookError: for data that does not fit the method, an unknown device or precision, a checkpoint of
-            another run.
+            another run or one that cannot be read or written.
         DivergedError: when a loss term is no longer finite.
 
     Example:
         >>> from tlbook.data import Domain
         >>> from tlbook.methods import SourceOnly
-        >>> x = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+        >>> _ = torch.manual_seed(0)  # for the data and for the weights
+        >>> x = torch.randn(64, 2)
         >>> moons = Domain("half-planes", x, (x[:, 0] > 0).long(), classes=("left", "right"))
         >>> method = SourceOnly(torch.nn.Identity(), torch.nn.Linear(2, 2))
         >>> history = fit(method, moons, steps=100, batch_size=16, seed=0)
@@ -135,19 +143,29 @@ def fit(
         True
     """
     fabric, precision = _fabric(device, precision)
-    _check(method, source, target, steps, batch_size)
+    _check(method, source, target, steps, batch_size, seed)
     source_rows = _Rows(source, batch_size, seed, stream=0, device=fabric.device)
-    target_rows = _Rows(target.unlabelled(), batch_size, seed, stream=1, device=fabric.device) if target else None
+    target_rows = (
+        _Rows(target.unlabelled(), batch_size, seed, stream=1, device=fabric.device) if target is not None else None
+    )
 
-    method.to(memory_format=torch.channels_last).train()
+    method.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optim = optimizer([p for p in method.parameters() if p.requires_grad])
     rates = [group["lr"] for group in optim.param_groups]
+    identity = {
+        "method": repr(method),
+        "source": repr(source),
+        "target": repr(target),
+        "steps": steps,
+        "batch_size": batch_size,
+        "seed": seed,
+        "optimizer": repr(optim),
+        "precision": precision,
+    }
     module, optim = fabric.setup(method, optim)
-    module.mark_forward_method("losses")
 
     history = History(device=str(fabric.device), precision=precision)
     state = {"module": module, "optimizer": optim, "history": history}
-    identity = {"steps": steps, "batch_size": batch_size, "seed": seed, "rows": len(source)}
     log_every, save_every = max(1, steps // LOG_LINES), max(1, steps // CHECKPOINTS)
     path = Path(checkpoint) if checkpoint is not None else None
     recent: list[Tensor] = []  # the terms of the steps since the last log line, still on the device
@@ -162,7 +180,7 @@ def fit(
                 group["lr"] = rate * schedule(done)
             target_batch = target_rows.batch(step) if target_rows else source_rows.nothing
             with fabric.autocast():
-                terms = module.losses(source_rows.batch(step), target_batch, done)
+                terms = method.losses(source_rows.batch(step), target_batch, done)
             optim.zero_grad()
             fabric.backward(torch.stack(list(terms.values())).sum())
             optim.step()
@@ -236,7 +254,8 @@ def _fabric(device: str, precision: str) -> tuple[Fabric, str]:
     if precision == "auto":
         precision = "bf16" if _fast_bf16(kind) else "fp32"
     devices = [int(index or 0)] if kind == "cuda" else 1
-    return Fabric(accelerator=kind, devices=devices, precision=PRECISIONS[precision]), precision
+    alone = LightningEnvironment()  # one process, also inside a job of SLURM, whose variables Fabric would read
+    return Fabric(accelerator=kind, devices=devices, precision=PRECISIONS[precision], plugins=[alone]), precision
 
 
 def _fast_bf16(kind: str) -> bool:
@@ -245,28 +264,48 @@ def _fast_bf16(kind: str) -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
-def _check(method: Method, source: Domain, target: Domain | None, steps: int, batch_size: int) -> None:
+def _check(method: Method, source: Domain, target: Domain | None, steps: int, batch_size: int, seed: int) -> None:
     """Say in one line what does not fit, before the first step fails on it."""
-    if steps < 1 or batch_size < 1:
-        raise TlbookError(f"steps is {steps} and batch_size {batch_size}; expected both at least 1")
+    name = type(method).__name__
+    if steps < 1 or batch_size < 1 or seed < 0:
+        raise TlbookError(
+            f"steps is {steps}, batch_size {batch_size}, seed {seed}; expected the first two at least 1, the seed at "
+            "least 0"
+        )
     if source.y is None:
-        raise TlbookError(f"source {source.name!r} has no labels; expected a labelled domain, with the target as target=")
+        raise TlbookError(
+            f"source {source.name!r} has no labels; expected a labelled domain: give the unlabelled one as target="
+        )
     if target is not None and target.x.shape[1:] != source.x.shape[1:]:
         raise TlbookError(
             f"source rows have shape {tuple(source.x.shape[1:])}, target rows {tuple(target.x.shape[1:])}; expected "
             "the same shape: bring images to one form with .images(channels=3, size=28)"
         )
-    training = method.training
-    try:
-        with torch.no_grad():
-            logits = method.eval()(source.x[:2].to(next(method.parameters()).device))
-    except RuntimeError as error:
+    if target is not None and len(target.classes) != len(source.classes):
         raise TlbookError(
-            f"{type(method).__name__} cannot read rows of shape {tuple(source.x.shape[1:])} "
-            f"({str(error).splitlines()[0]}); expected features made for such rows: change their input width"
+            f"source {source.name!r} has {len(source.classes)} classes, target {target.name!r} {len(target.classes)}; "
+            "expected the same names in both, also where some do not occur: .subset keeps them"
+        )
+    trained = [p for p in method.parameters() if p.requires_grad]
+    if not trained:
+        raise TlbookError(
+            f"{name} has no parameter to train; expected at least one with requires_grad: leave a part unfrozen"
+        )
+    training = {module: module.training for module in method.modules()}
+    try:
+        with torch.no_grad(), _own_randomness(seed, trained[0].device):
+            logits = method.eval()(source.x[:2].to(trained[0].device))
+    except TlbookError:
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        rows = f"{tuple(source.x.shape[1:])} and type {source.x.dtype}"
+        raise TlbookError(
+            f"{name} cannot read rows of shape {rows} ({str(error).splitlines()[0]}); expected features made for such "
+            "rows: change their input width, or the rows' type"
         ) from error
     finally:
-        method.train(training)
+        for module, mode in training.items():
+            module.training = mode
     if logits.shape[1:] != (len(source.classes),):
         raise TlbookError(
             f"the label head gives {tuple(logits.shape[1:])} logits a row, source {source.name!r} has "
@@ -276,13 +315,23 @@ def _check(method: Method, source: Domain, target: Domain | None, steps: int, ba
 
 def _resume(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any]) -> int:
     """Load an interrupted run into ``state``, if there is one, and give the step to go on from."""
+    if not checkpoint.parent.is_dir():
+        raise TlbookError(f"checkpoint {checkpoint} is in no folder that is there; expected one: make it first")
     if not checkpoint.exists():
         return 0
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if saved["identity"] != identity:
+    try:
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        before = saved["identity"]
+    except (OSError, EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
         raise TlbookError(
-            f"checkpoint {checkpoint} is of the run {saved['identity']}, asked for is {identity}; expected the same: "
-            "delete it, or give another file"
+            f"checkpoint {checkpoint} cannot be read ({type(error).__name__}); expected one that fit wrote: delete it, "
+            "or give another file"
+        ) from error
+    if changed := [key for key in identity if before.get(key) != identity[key]]:
+        was, asked = (textwrap.shorten(f"{changed[0]} {run.get(changed[0])}", 200) for run in (before, identity))
+        raise TlbookError(
+            f"checkpoint {checkpoint} is of another run, with {was}; asked for is {asked}: delete it, or give another "
+            "file"
         )
     for name, part in state.items():
         part.load_state_dict(saved[name])
@@ -294,18 +343,12 @@ def _resume(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: d
 
 
 def _save(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any], step: int) -> None:
-    """Write the whole state beside the checkpoint, then put it in its place at once."""
+    """Write all that the rest of the run depends on."""
     cuda = torch.cuda.get_rng_state(fabric.device) if fabric.device.type == "cuda" else None
     whole = {name: part.state_dict() for name, part in state.items()}
     whole |= {"step": step, "identity": identity, "randomness": {"cpu": torch.get_rng_state(), "cuda": cuda}}
-    half_written = checkpoint.with_name(f".{checkpoint.name}.{os.getpid()}")
-    try:
-        torch.save(whole, half_written)
-        os.replace(half_written, checkpoint)
-    except OSError as error:
-        raise TlbookError(f"checkpoint {checkpoint} cannot be written ({error.strerror}); free some space") from error
-    finally:
-        half_written.unlink(missing_ok=True)
+    with whole_file(checkpoint) as file:
+        torch.save(whole, file)
 
 
 def _bar(method: Method, steps: int, progress: bool) -> tqdm[NoReturn]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import resource
 import statistics
@@ -20,19 +19,31 @@ import pooch
 import torch
 
 from tlbook import data, evaluate
+from tlbook._files import whole_file
 from tlbook.errors import TlbookError
 from tlbook.experiments.experiment import Experiment, find
 from tlbook.train import fit
 
 __all__ = ["read", "reproduce"]
 
-RESULTS = Path("book/results")
 SCHEMA = Path(__file__).with_name("result.schema.json")
-DESCRIBED = ("name", "title", "paper", "table", "task", "protocol", "network", "training", "selection", "steps", "batch_size")
+DESCRIBED = (
+    "name",
+    "title",
+    "paper",
+    "table",
+    "task",
+    "protocol",
+    "network",
+    "training",
+    "selection",
+    "steps",
+    "batch_size",
+)
 
 
 def reproduce(
-    name: str, seeds: int | None = None, device: str = "auto", folder: Path = RESULTS, progress: bool = True
+    name: str, seeds: int | None = None, device: str = "auto", folder: Path | None = None, progress: bool = True
 ) -> dict[str, Any]:
     """Run an experiment's missing seeds and write ``NAME.json``.
 
@@ -43,49 +54,79 @@ def reproduce(
         name: of the experiment.
         seeds: how many, counted from 0; the experiment's own number if not given.
         device: as in :func:`tlbook.fit`.
-        folder: where the results lie.
+        folder: where the results lie; ``book/results`` of the checkout that one is in, if not given.
         progress: show a bar.
 
     Returns:
         The content of the file.
 
     Raises:
-        TlbookError: for an unknown name, or a file whose experiment was described otherwise.
+        TlbookError: for an unknown name, fewer than one seed, or a file that cannot be read or whose experiment was
+            described otherwise.
     """
     experiment = find(name)
+    seeds = experiment.seeds if seeds is None else seeds
+    if seeds < 1:
+        raise TlbookError(f"seeds is {seeds}; expected at least 1")
+    path = (folder or _results()) / f"{name}.json"
     described = {key: getattr(experiment, key) for key in DESCRIBED}
     described["published"] = None if experiment.published is None else asdict(experiment.published)
-    before = read(name, folder) or {"experiment": described, "seeds": []}
-    if before["experiment"] != described:
-        changed = [key for key in described if before["experiment"].get(key) != described[key]]
+    result = _load(path) or {"experiment": described, "seeds": []}
+    if changed := [key for key in described if result["experiment"].get(key) != described[key]]:
         raise TlbookError(
-            f"{folder / name}.json was written by another {name} ({', '.join(changed)} changed); expected the same "
-            "experiment: delete the file to run it again"
+            f"{path} was written by another {name} ({', '.join(changed)} changed); expected the same experiment: "
+            "delete the file to run it again"
         )
-    done = {entry["seed"]: entry for entry in before["seeds"]}
-    result = before
-    for seed in range(experiment.seeds if seeds is None else seeds):
+    done = {entry["seed"]: entry for entry in result["seeds"]}
+    for seed in range(seeds):
         if seed not in done:
-            done[seed] = _run_seed(experiment, seed, device, progress)
-            result = _write(described, done.values(), folder / f"{name}.json")
+            checkpoint = Path(pooch.os_cache("tlbook")) / "runs" / f"{name}-{seed}.pt"
+            done[seed] = _run_seed(experiment, seed, device, checkpoint, progress)
+            result = _write(described, done.values(), path)
+            checkpoint.unlink()
     return result
 
 
-def read(name: str, folder: Path = RESULTS) -> dict[str, Any] | None:
-    """The recorded result of that name, or None where it has not been run yet."""
-    path = folder / f"{name}.json"
+def read(name: str, folder: Path | None = None) -> dict[str, Any] | None:
+    """The recorded result of that name, or None where it has not been run yet.
+
+    Args:
+        name: of the experiment.
+        folder: as in :func:`reproduce`.
+
+    Raises:
+        TlbookError: for a file that is no result.
+    """
+    return _load((folder or _results()) / f"{name}.json")
+
+
+def _results() -> Path:
+    """``book/results`` of the nearest folder upwards that has a book: chapters run in ``book``, commands above it."""
+    here = Path.cwd()
+    return next((place for place in (here, *here.parents) if (place / "book").is_dir()), here) / "book" / "results"
+
+
+def _load(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content["experiment"], content["seeds"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TlbookError(
+            f"{path} cannot be read ({error!r}); expected a result that `tlbook reproduce` wrote: restore or delete it"
+        ) from error
     return content
 
 
-def _run_seed(experiment: Experiment, seed: int, device: str, progress: bool) -> dict[str, Any]:
+def _run_seed(experiment: Experiment, seed: int, device: str, checkpoint: Path, progress: bool) -> dict[str, Any]:
+    commit = _commit()  # now: it may be another when the run ends
     source, target, test = experiment.domains()
     torch.manual_seed(seed)
     method = experiment.method()
-    checkpoint = Path(pooch.os_cache("tlbook")) / "runs" / f"{experiment.name}-{seed}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     history = fit(
         method,
         source,
@@ -99,17 +140,17 @@ def _run_seed(experiment: Experiment, seed: int, device: str, progress: bool) ->
         checkpoint=checkpoint,
         progress=progress,
     )
-    entry = {
+    return {
         "seed": seed,
         "accuracy": round(evaluate.accuracy(method, test), 6),
-        "seconds": round(history.seconds, 1),
-        "steps_per_second": round(experiment.steps / history.seconds, 1),
+        "seconds": float(f"{history.seconds:.4g}"),
+        "steps_per_second": float(f"{experiment.steps / history.seconds:.4g}"),
         "peak_memory_mb": _peak_memory_mb(history.device),
         "device": _device_name(history.device),
         "precision": history.precision,
         "threads": torch.get_num_threads(),
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": _commit(),
+        "commit": commit,
         "versions": {name: version(name) for name in ("tlbook", "torch", "torchvision", "numpy")}
         | {"python": platform.python_version()},
         "checksums": {
@@ -119,8 +160,6 @@ def _run_seed(experiment: Experiment, seed: int, device: str, progress: bool) ->
         },
         "losses": {name: [round(v, 4) for v in _thinned(values)] for name, values in history.terms.items()},
     }
-    checkpoint.unlink()
-    return entry
 
 
 def _thinned(values: list[float], points: int = 100) -> list[float]:
@@ -138,9 +177,8 @@ def _write(described: dict[str, Any], entries: Iterable[dict[str, Any]], path: P
         "seeds": seeds,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_name(f".{path.name}.{os.getpid()}")
-    half_written.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(half_written, path)
+    with whole_file(path) as file:
+        file.write((json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
     return result
 
 
@@ -160,5 +198,8 @@ def _device_name(device: str) -> str:
 def _commit() -> str | None:
     """The commit of the checkout that the package is imported from; None outside one."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
-    return answer.stdout.strip() or None
+    try:
+        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, domain_adversarial, gradient_reversal
 from tlbook.methods.method import Batch, Method, Place
 
@@ -37,7 +38,7 @@ def mu_schedule(progress: float, alpha: float = 10.0, beta: float = 0.75) -> flo
         >>> [round(0.01 * mu_schedule(p), 5) for p in (0.0, 0.25, 0.5, 1.0)]
         [0.01, 0.00391, 0.00261, 0.00166]
     """
-    return (1 + alpha * progress) ** -beta
+    return math.pow(1 + alpha * progress, -beta)
 
 
 class DANN(Method):
@@ -56,6 +57,10 @@ class DANN(Method):
         domain_head: G_d, features N×D to one logit N×1, positive for "target".
         gamma: the slope of the λ schedule.
 
+    Raises:
+        TlbookError: when the domain head ends in a sigmoid or a soft-max. The loss has the sigmoid; a soft-max over
+            the one unit would be 1 whatever the features, and the method would be source-only.
+
     Example:
         >>> from tlbook import nets
         >>> method = DANN(nets.conv_features(), nets.mlp(768, 100, 100, 10), nets.mlp(768, 100, 1))
@@ -67,10 +72,11 @@ class DANN(Method):
 
     place = Place(target_labels="none", transfers=("features",))
 
-    def __init__(
-        self, features: nn.Module, label_head: nn.Module, domain_head: nn.Module, gamma: float = 10.0
-    ) -> None:
+    def __init__(self, features: nn.Module, label_head: nn.Module, domain_head: nn.Module, gamma: float = 10.0) -> None:
         super().__init__(features, label_head)
+        last = list(domain_head.modules())[-1]
+        if isinstance(last, nn.Sigmoid | nn.LogSigmoid | nn.Softmax | nn.LogSoftmax):
+            raise TlbookError(f"domain_head ends in {last}; expected a logit: end it in nn.Linear(…, 1)")
         self.domain_head = domain_head
         self.gamma = gamma
 
