@@ -7,6 +7,7 @@ labelled data they learn from, which is the target's few labelled examples; they
 from __future__ import annotations
 
 import copy
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,9 @@ __all__ = ["L2SP", "FineTune", "LayerTransfer", "OutputConservative"]
 class FineTune(Method):
     """Start from the source's features, put a new head on top, train on the target's labels.
 
-    The given features are copied: what was trained on the source stays as it was.
+    The given features are copied: what was trained on the source stays as it was. Frozen features are frozen
+    whole: they stay in evaluation mode, so that batch normalisation keeps the source's statistics, which no
+    ``requires_grad`` protects, and dropout is off.
 
     Args:
         features: features trained on the source, N×… to N×D.
@@ -39,7 +42,14 @@ class FineTune(Method):
 
     def __init__(self, features: nn.Module, label_head: nn.Module, frozen: bool = False) -> None:
         super().__init__(copy.deepcopy(features), label_head)
+        self.frozen = frozen
         self.features.requires_grad_(not frozen)
+
+    def train(self, mode: bool = True) -> Self:
+        """As for any module, except that frozen features stay in evaluation mode."""
+        super().train(mode)
+        self.features.train(mode and not self.frozen)
+        return self
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         return {"label": cross_entropy(self(source.x), source.labels)}
@@ -57,6 +67,9 @@ class L2SP(FineTune):
         alpha: the pull towards the source's weights, at least 0.
         beta: the pull of the new head towards zero, at least 0; the paper takes 0.01.
 
+    Raises:
+        TlbookError: when α or β is below 0.
+
     Example:
         >>> from tlbook import nets
         >>> method = L2SP(nets.conv_features(), nets.mlp(768, 10), alpha=0.1)
@@ -66,6 +79,8 @@ class L2SP(FineTune):
     """
 
     def __init__(self, features: nn.Module, label_head: nn.Module, alpha: float, beta: float = 0.01) -> None:
+        if not (alpha >= 0 and beta >= 0):
+            raise TlbookError(f"alpha is {alpha}, beta {beta}; expected both at least 0: 0 is plain fine-tuning")
         super().__init__(features, label_head)
         self.alpha, self.beta = alpha, beta
         self.start = copy.deepcopy(features).requires_grad_(False)
@@ -126,7 +141,8 @@ class LayerTransfer(Method):
 
     With the network seen as a list of layers, features first and head last, the layers named in ``copied`` come
     from the source model; the rest is initialised again. Frozen copies give the paper's AnB (or BnB where both
-    networks saw the same data), trained ones AnB⁺ (BnB⁺).
+    networks saw the same data), trained ones AnB⁺ (BnB⁺). Frozen copies stay in evaluation mode: batch
+    normalisation keeps the source's statistics and dropout is off.
 
     Args:
         source_model: the trained method; it is copied.
@@ -134,7 +150,8 @@ class LayerTransfer(Method):
         frozen: whether the copied layers stay as they are.
 
     Raises:
-        TlbookError: for a name that the network does not have.
+        TlbookError: for a name that the network does not have, a network whose layers have no names of their own,
+            or a layer that cannot be initialised again.
 
     Example:
         >>> from tlbook import nets
@@ -155,18 +172,51 @@ class LayerTransfer(Method):
         super().__init__(copy.deepcopy(source_model.features), copy.deepcopy(source_model.label_head))
         layers = self.layers(self)
         if unknown := [name for name in copied if name not in layers]:
-            raise TlbookError(f"copied names {unknown}; expected some of {list(layers)}: ask LayerTransfer.layers(model)")
+            raise TlbookError(
+                f"copied names {unknown}; expected some of {list(layers)}: ask LayerTransfer.layers(model)"
+            )
+        self.frozen = tuple(copied) if frozen else ()
         for name, layer in layers.items():
-            if name in copied:
-                layer.requires_grad_(not frozen)
-            else:
+            if name not in copied:
                 layer.apply(_start_anew)
+            layer.requires_grad_(name not in self.frozen)
 
     @staticmethod
     def layers(model: Method) -> dict[str, nn.Module]:
-        """The layers that hold parameters, by name, from the input to the output."""
-        children = [*model.features.named_children(), *model.label_head.named_children()]
-        return {name: layer for name, layer in children if any(True for _ in layer.parameters())}
+        """The layers that hold parameters, by name, from the input to the output.
+
+        They are the named children of the features and of the label head; a part without children is one layer,
+        called ``features`` or ``label_head``.
+
+        Raises:
+            TlbookError: when both parts have a layer of the same name, or a parameter belongs to no layer.
+        """
+        parts = {"features": model.features, "label_head": model.label_head}
+        named = [layer for name, part in parts.items() for layer in list(part.named_children()) or [(name, part)]]
+        named = [(name, layer) for name, layer in named if any(True for _ in layer.parameters())]
+        layers = dict(named)
+        if len(layers) < len(named):
+            raise TlbookError(
+                f"the network's layers are called {[name for name, _ in named]}; expected each name once: "
+                "build the features or the head as nn.Sequential(OrderedDict(…)) with names of its own"
+            )
+        inside = {id(w) for layer in layers.values() for w in layer.parameters()}
+        for part_name, part in parts.items():
+            for name, w in part.named_parameters():
+                if id(w) not in inside:
+                    raise TlbookError(
+                        f"parameter {part_name}.{name} belongs to none of the layers {list(layers)}; expected every "
+                        "parameter inside a named child: wrap it in a module"
+                    )
+        return layers
+
+    def train(self, mode: bool = True) -> Self:
+        """As for any module, except that frozen copies stay in evaluation mode."""
+        super().train(mode)
+        layers = self.layers(self)
+        for name in self.frozen:
+            layers[name].eval()
+        return self
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         return {"label": cross_entropy(self(source.x), source.labels)}
@@ -175,3 +225,8 @@ class LayerTransfer(Method):
 def _start_anew(module: nn.Module) -> None:
     if callable(reset := getattr(module, "reset_parameters", None)):
         reset()
+    elif any(True for _ in module.parameters(recurse=False)):
+        raise TlbookError(
+            f"{type(module).__name__} has parameters but no reset_parameters(); expected a layer that can be "
+            "initialised again: give it that method, or copy the layer"
+        )
