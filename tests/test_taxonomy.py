@@ -1,0 +1,78 @@
+"""Tests of tlbook.taxonomy: where each method stands, found without a list."""
+
+from types import SimpleNamespace
+
+import pytest
+
+import tlbook.methods
+from tlbook import taxonomy
+from tlbook.methods import Place
+
+
+def package(**places: Place) -> SimpleNamespace:
+    """A package with a method for each place, each in a module of its own name in small letters."""
+    made = {
+        name: type(name, (), {"place": place, "__module__": f"a.{name.lower()}"})
+        for name, place in places.items()
+    }
+    return SimpleNamespace(__all__=["Helper", *made], Helper=object, **made)
+
+
+BOTH = Place(target_labels="none", transfers=("instances", "features"))
+STREAM = Place(
+    target_labels="all", transfers=("models",), spaces="heterogeneous", arrival="online", source_labels=False
+)
+
+
+def test_every_public_method_with_a_place_is_found() -> None:
+    names = {entry.name for entry in taxonomy.entries()}
+    assert {"DANN", "FineTune", "SourceOnly"} <= names
+    assert names == {n for n in tlbook.methods.__all__ if hasattr(getattr(tlbook.methods, n), "place")}
+    assert not names & {"Batch", "Method", "Place"}
+
+
+def test_a_new_method_appears_by_itself() -> None:
+    table = taxonomy.by_method(chapters=["iwan"], package=package(IWAN=BOTH, Drift=STREAM))
+    assert table.rows == (
+        ("Drift", "supervised", "models", "heterogeneous", "online"),
+        ("[IWAN](iwan.ipynb)", "unsupervised", "instances, features", "homogeneous", "offline"),
+    )
+
+
+def test_a_method_may_be_in_two_classes_of_one_classification() -> None:
+    entries = taxonomy.entries(package(IWAN=BOTH))
+    assert taxonomy.members("instances", entries) == taxonomy.members("features", entries) == entries
+
+
+def test_every_class_has_a_method_or_names_the_chapter_to_come() -> None:
+    for table in (taxonomy.by_class(chapters=[]), taxonomy.square(chapters=[])):
+        assert all(all(row[1:]) for row in table.rows)
+
+
+def test_a_chapter_to_come_is_named_until_it_is_there() -> None:
+    def online(chapters: list[str]) -> str:
+        return dict(row[1:] for row in taxonomy.by_class(chapters).rows)["online"]
+
+    assert online([]) == "*coming:* online_transfer"
+    assert "coming" not in online(["online_transfer"])
+
+
+def test_every_place_belongs_to_one_class_of_each_classification_and_to_one_cell() -> None:
+    for place in (BOTH, STREAM):
+        for name, classes in taxonomy.CLASSIFICATIONS.items():
+            expected = len(place.transfers) if name == "what is transferred" else 1
+            assert sum(belongs(place) for belongs in classes.values()) == expected
+        assert sum(belongs(place) for belongs in taxonomy.SQUARE.values()) == 1
+
+
+def test_the_square_puts_labels_of_the_source_in_rows_and_of_the_target_in_columns() -> None:
+    rows = taxonomy.square(chapters=[], package=package(IWAN=BOTH, Drift=STREAM)).rows
+    assert [row[1:] for row in rows] == [
+        ("", "IWAN"),
+        ("Drift, *coming:* self_supervised", "*coming:* glomo"),
+    ]
+
+
+def test_an_unknown_class_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        taxonomy.members("lifelong", [])
