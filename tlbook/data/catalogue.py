@@ -6,7 +6,7 @@ import difflib
 import os
 from pathlib import Path
 
-import pooch  # type: ignore[import-untyped]
+import pooch
 
 from tlbook.data.digits import BLENDED, HANDWRITTEN
 from tlbook.data.domain import Domain
@@ -18,8 +18,7 @@ from tlbook.data.usps import USPS_DIGITS
 from tlbook.errors import TlbookError
 
 SOURCES = {
-    source.name: source
-    for source in (HANDWRITTEN, RENDERED, BLENDED, MNIST, USPS_DIGITS, FASHION_MNIST, MNIST_M)
+    source.name: source for source in (HANDWRITTEN, RENDERED, BLENDED, MNIST, USPS_DIGITS, FASHION_MNIST, MNIST_M)
 }
 
 
@@ -53,9 +52,7 @@ def data_root(root: str | os.PathLike[str] | None = None) -> Path:
     return Path(root or os.environ.get("TLBOOK_DATA") or pooch.os_cache("tlbook")).expanduser()
 
 
-def load(
-    name: str, split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True
-) -> Domain:
+def load(name: str, split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True) -> Domain:
     """Load a domain into memory, its images as uint8.
 
     Embedded sets (``digits``, ``rendered-digits``, ``digits-m``) need no files. Real sets are read from the

@@ -37,7 +37,7 @@ def fetch(
 ) -> None:
     """Fetch data sets into the data root, where they are not there yet."""
     if everything == bool(names):
-        raise typer.BadParameter("give names, or --all for every set")
+        raise TlbookError("no data named, or names and --all, expected one of them; try `tlbook data fetch --all`")
     _each(names or list(SOURCES), download=True, check=False)
 
 

@@ -40,9 +40,7 @@ def _grey(split: str) -> tuple[Tensor, Tensor]:
     train, test = train_test_split(rows, test_size=SIZES["test"], stratify=labels, random_state=0)
     chosen = np.sort(train if split == "train" else test)
     small = (ink[chosen].reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
-    large = [
-        np.asarray(Image.fromarray(image).resize((20, 20), Image.Resampling.BILINEAR)) for image in small
-    ]
+    large = [np.asarray(Image.fromarray(image).resize((20, 20), Image.Resampling.BILINEAR)) for image in small]
     x = torch.nn.functional.pad(torch.from_numpy(np.stack(large)), (4, 4, 4, 4))
     return x[:, None], torch.from_numpy(labels[chosen]).long()
 

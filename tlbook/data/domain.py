@@ -49,17 +49,14 @@ class Domain:
             )
         if x.dtype != torch.uint8 and not x.dtype.is_floating_point:
             raise TlbookError(
-                f"{self.name}: x has type {x.dtype}, expected uint8 or floating point; "
-                "convert it with x.float()"
+                f"{self.name}: x has type {x.dtype}, expected uint8 or floating point; convert it with x.float()"
             )
         if len(x) == 0:
             raise TlbookError(
                 f"{self.name}: 0 examples given, expected at least one; check the filter that made the domain"
             )
         if not self.classes:
-            raise TlbookError(
-                f"{self.name}: 0 classes given, expected at least one; pass classes=('cat', 'dog')"
-            )
+            raise TlbookError(f"{self.name}: 0 classes given, expected at least one; pass classes=('cat', 'dog')")
         if y is None:
             return
         if not isinstance(y, Tensor) or y.dtype != torch.int64:
@@ -183,28 +180,39 @@ class Domain:
             A domain N×channels×size×size of the same type; uint8 is rounded to the nearest value.
 
         Raises:
-            TlbookError: if x is not N×C×H×W, or the channels cannot be made from those there.
+            TlbookError: if x is not N×C×H×W, its channels do not turn into those asked, or size is below 1.
 
         >>> Domain("toy", torch.zeros(2, 1, 16, 16), None, ("cat",)).images(channels=3, size=28)
         Domain('toy': 2 examples of 3×28×28 float32, unlabelled)
         """
         if self.x.ndim != 4:
-            raise TlbookError(f"{self.name}: x has shape {tuple(self.x.shape)}, expected images N×C×H×W")
+            raise TlbookError(
+                f"{self.name}: x has shape {tuple(self.x.shape)}, expected images N×C×H×W; "
+                "only domains of images can be resized or coloured"
+            )
         have = self.x.shape[1]
-        channels = channels or have
+        channels = have if channels is None else channels
         if channels != have and (have, channels) not in ((1, 3), (3, 1)):
-            raise TlbookError(f"{self.name}: {channels} channels asked of {have}, expected {have}, 1 or 3")
-        parts = []
-        for part in torch.split(self.x, 4096):
-            part = part.float()
-            if channels == 1:
-                part = part.mean(dim=1, keepdim=True)
-            if size is not None:
-                part = interpolate(part, size=(size, size), mode="bilinear", antialias=True)
-            if self.x.dtype == torch.uint8:
-                part = part.round().clamp(0, 255)
-            parts.append(part.to(self.x.dtype).expand(-1, channels, -1, -1))
-        return replace(self, x=torch.cat(parts))
+            raise TlbookError(
+                f"{self.name}: channels = {channels} given for images of {have}, expected {have}; "
+                "only grey (1) and colour (3) turn into one another"
+            )
+        if size is not None and size < 1:
+            raise TlbookError(f"{self.name}: size = {size} given, expected at least 1; 28 is MNIST's size")
+        x = self.x
+        if channels < have or (size is not None and x.shape[2:] != (size, size)):
+            parts = []
+            for part in torch.split(x, 4096):  # a part at a time: floating point takes four times the memory
+                part = part.float()
+                if channels < have:
+                    part = part.mean(dim=1, keepdim=True)
+                if size is not None:
+                    part = interpolate(part, size=(size, size), mode="bilinear", antialias=True)
+                if x.dtype == torch.uint8:
+                    part = part.round().clamp(0, 255)
+                parts.append(part.to(x.dtype))
+            x = torch.cat(parts)
+        return replace(self, x=x.expand(-1, channels, -1, -1).contiguous())
 
     def to(self, device: str | torch.device) -> Domain:
         """Return the domain on a device, images in channels_last order, their type unchanged.

@@ -1,17 +1,19 @@
 """MNIST-M made anew by its recipe: MNIST digits blended with photographs of BSDS500.
 
 The patches of the original are unknown, so this is another draw of the same recipe, at MNIST's own size of
-28×28 where the original has 32×32, and with all of MNIST's digits where the original lacks about a thousand of
-each split. Training digits lie on the 200 training photographs, test digits on the 100 test photographs. The
-photographs' bytes are checked and the draw is seeded, so every copy is the same bit for bit, as far as JPEG
-decoders agree; ``tlbook data verify mnist-m`` tells whether the one at hand does.
+28×28 where the original has 32×32, and with all of MNIST's digits where the original lacks about a thousand
+of each split. Training digits lie on the 200 training photographs, test digits on the 100 test photographs.
+The photographs' bytes are checked and the draw is seeded, so every copy is the same bit for bit, as far as
+JPEG decoders agree; ``tlbook data verify mnist-m`` tells whether the one at hand does.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -64,7 +66,7 @@ def _members(archive: Path, split: str) -> dict[str, bytes]:
 def _archive_intact(split: str, archive: Path) -> bool:
     try:
         return _intact(_members(archive, split), split)
-    except (tarfile.ReadError, EOFError, OSError):
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError):
         return False
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pooch  # type: ignore[import-untyped]
+import pooch
 import requests
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -83,13 +83,19 @@ class Store:
         )
 
 
+def watched() -> bool:
+    """Whether somebody sees a progress bar: in a terminal or a live notebook."""
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    return sys.stderr.isatty() or hasattr(shell, "kernel")
+
+
 def _fetch(url: str, path: Path, intact: Callable[[Path], bool]) -> bool:
     """Download a file beside its place; if it is intact, move it there in one step; return whether it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    silent = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
     with (
         TemporaryDirectory(dir=path.parent, prefix=".fetch-") as temporary,
-        tqdm(unit="B", unit_scale=True, desc=path.name, disable=silent) as bar,
+        # The total is pooch's to set, but to a bar without one it would not write.
+        tqdm(total=1, unit="B", unit_scale=True, desc=path.name, disable=not watched()) as bar,
     ):
         part = Path(temporary, path.name)
         # Without this header a server may compress the file on its way; what arrives is then not the file.
