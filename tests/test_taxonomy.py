@@ -6,6 +6,7 @@ import pytest
 
 import tlbook.methods
 from tlbook import taxonomy
+from tlbook.errors import TlbookError
 from tlbook.methods import Place
 
 
@@ -74,5 +75,5 @@ def test_the_square_puts_labels_of_the_source_in_rows_and_of_the_target_in_colum
 
 
 def test_an_unknown_class_is_an_error() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(TlbookError, match="supervised"):
         taxonomy.members("lifelong", [])

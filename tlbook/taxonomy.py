@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from tlbook import methods, plots
+from tlbook.errors import TlbookError
 from tlbook.methods import Place
 
 __all__ = ["CLASSIFICATIONS", "COMING", "Entry", "by_class", "by_method", "entries", "members", "square"]
@@ -88,8 +89,8 @@ def entries(package: object = methods) -> list[Entry]:
         package: what to search, an object with ``__all__``.
 
     Example:
-        >>> [(entry.name, entry.chapter) for entry in entries() if entry.place.transfers == ("features",)]
-        [('DANN', 'dann')]
+        >>> [entry.chapter for entry in entries() if entry.name == "DANN"]
+        ['dann']
     """
     public: Iterable[str] = getattr(package, "__all__", ())
     found = [getattr(package, name) for name in public]
@@ -105,16 +106,17 @@ def members(class_: str, among: Iterable[Entry]) -> list[Entry]:
     """The methods of one class, such as ``"online"``, or of one cell of the square.
 
     Raises:
-        KeyError: for a class that no classification has.
+        TlbookError: for a class that no classification has.
 
     Example:
-        >>> [entry.name for entry in members("features", entries())]
-        ['DANN']
+        >>> "DANN" in [entry.name for entry in members("features", entries())]
+        True
     """
-    classes = {
-        name: belongs for each in (*CLASSIFICATIONS.values(), SQUARE) for name, belongs in each.items()
-    }
-    return [entry for entry in among if classes[class_](entry.place)]
+    for classes in (*CLASSIFICATIONS.values(), SQUARE):
+        if class_ in classes:
+            return [entry for entry in among if classes[class_](entry.place)]
+    known = [name for classes in (*CLASSIFICATIONS.values(), SQUARE) for name in classes]
+    raise TlbookError(f"class is {class_!r}; expected one of {known}")
 
 
 def by_method(chapters: Collection[str], package: object = methods) -> plots.Table:
@@ -124,14 +126,13 @@ def by_method(chapters: Collection[str], package: object = methods) -> plots.Tab
         chapters: the chapters that there are; others are not linked.
         package: what to search, see :func:`entries`.
     """
-    rows = [
-        [
-            entry.link(chapters),
-            *(", ".join(name for name, belongs in classes.items() if belongs(entry.place))
-              for classes in CLASSIFICATIONS.values()),
+    rows = []
+    for entry in entries(package):
+        places = [
+            ", ".join(name for name, belongs in classes.items() if belongs(entry.place))
+            for classes in CLASSIFICATIONS.values()
         ]
-        for entry in entries(package)
-    ]  # fmt: skip
+        rows.append([entry.link(chapters), *places])
     return plots.table(["method", *CLASSIFICATIONS], rows)
 
 
