@@ -35,7 +35,7 @@ lab: $(INSTALLED) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
 test: $(INSTALLED) ## run every check: style, types, units, chapters, book, pages
-	BIN=$(BIN) bash tools/test.sh
+	bash tools/test.sh
 
 outputs: $(INSTALLED) ## execute the chapters and refresh the text outputs that are committed
 	$(BIN)/python -m tools.build_book --write-outputs
