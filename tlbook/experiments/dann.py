@@ -20,7 +20,13 @@ PROTOCOL = (
     "the soft-max head itself is scored, where the paper trains a linear SVM on the last hidden layer"
 )
 NETWORK = "conv 5×5×32, pool, conv 5×5×48, pool; labels 100-100-10; domain 100-1; ReLU, no normalisation"
-SELECTION = "none: the last step is reported; steps and rates were fixed before the runs, no target label was used"
+SELECTION = "none: the last step is reported; the paper gives every setting but the number of steps"
+CHOSEN = (
+    "the last step is reported; β₁ = 0.5 was chosen among five trainings of 4,000 steps, seed 0, by the mutual "
+    "information of the predictions on unlabelled target images (1.90, next 1.68); the test accuracy was printed "
+    "beside it and put the same one first"
+)
+gan_adam = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999), fused=True)  # β₁ as is usual for two players
 
 
 def mnist_to_mnistm() -> tuple[Domain, Domain, Domain]:
@@ -47,12 +53,13 @@ SOURCE_ONLY = Experiment(
     task=TASK,
     protocol=PROTOCOL,
     network=NETWORK,
-    training="Adam, 1e-3·μ_p, 6,000 steps of 64 source images",
-    selection=SELECTION,
+    training="Adam, β₁ = 0.5, 1e-3·μ_p, 6,000 steps of 64 source images",
+    selection=CHOSEN,
     published=Published(0.5225, "JMLR 17(59), table 2", "primary"),
     domains=mnist_to_mnistm,
     method=source_network,
     steps=6_000,
+    optimizer=gan_adam,
     schedule=mu_schedule,
 )
 
@@ -64,12 +71,12 @@ PAPER_SCHEDULE = Experiment(
     task=TASK,
     protocol=PROTOCOL,
     network=NETWORK,
-    training="SGD, momentum 0.9, rate 0.01·μ_p, λ_p with γ = 10, 36,000 steps of 64 + 64 images",
+    training="SGD, momentum 0.9, rate 0.01·μ_p, λ_p with γ = 10, 24,000 steps of 64 + 64 images",
     selection=SELECTION,
     published=Published(0.7666, "JMLR 17(59), table 2", "primary"),
     domains=mnist_to_mnistm,
     method=paper_network,
-    steps=36_000,
+    steps=24_000,
     optimizer=partial(torch.optim.SGD, lr=0.01, momentum=0.9, fused=True),
     schedule=mu_schedule,
 )
@@ -82,12 +89,13 @@ ADAM = Experiment(
     task=TASK,
     protocol=PROTOCOL,
     network=NETWORK,
-    training="Adam, 1e-3·μ_p, λ_p with γ = 10, 36,000 steps of 64 + 64 images",
-    selection=SELECTION,
+    training="Adam, β₁ = 0.5, 1e-3·μ_p, λ_p with γ = 10, 24,000 steps of 64 + 64 images",
+    selection=CHOSEN,
     published=Published(0.7666, "JMLR 17(59), table 2", "primary"),
     domains=mnist_to_mnistm,
     method=paper_network,
-    steps=36_000,
+    steps=24_000,
+    optimizer=gan_adam,
     schedule=mu_schedule,
 )
 
@@ -99,11 +107,12 @@ DOMAIN_NORM = Experiment(
     task=TASK,
     protocol=PROTOCOL,
     network=NETWORK.replace("no normalisation", "batch normalisation after each convolution, statistics per domain"),
-    training="Adam, 1e-3·μ_p, λ_p with γ = 10, 18,000 steps of 64 + 64 images",
-    selection=SELECTION,
+    training="Adam, β₁ = 0.5, 1e-3·μ_p, λ_p with γ = 10, 12,000 steps of 64 + 64 images",
+    selection=CHOSEN,
     published=Published(0.7666, "JMLR 17(59), table 2", "primary"),
     domains=mnist_to_mnistm,
     method=partial(paper_network, nets.DomainBatchNorm),
-    steps=18_000,
+    steps=12_000,
+    optimizer=gan_adam,
     schedule=mu_schedule,
 )
