@@ -60,6 +60,23 @@ def _assignment(text: str) -> tuple[str, object]:
 
 
 @app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="an experiment's name, such as dann-mnist-mnistm")],
+    seeds: Annotated[int | None, typer.Option(help="how many, counted from 0 [the experiment's own number]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1")] = "auto",
+) -> None:
+    """Run the seeds of an experiment that have not been run yet, and write book/results/NAME.json."""
+    from tlbook import experiments
+
+    result = experiments.reproduce(name, seeds, device)
+    spread = "" if result["sd"] is None else f" ± {result['sd']:.4f}"
+    published = result["experiment"]["published"]
+    paper = f"; the paper: {published['value']:.4f}" if published else ""
+    typer.echo(f"{name}: accuracy {result['mean']:.4f}{spread} ({len(result['seeds'])} seeds){paper}")
+    typer.echo(f"wrote {experiments.results_folder() / name}.json")
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed and whether it works together; exit status 1 where something does not."""
     checks: list[tuple[str, Callable[[], str]]] = [

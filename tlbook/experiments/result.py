@@ -24,7 +24,7 @@ from tlbook.errors import TlbookError
 from tlbook.experiments.experiment import Experiment, find
 from tlbook.train import fit
 
-__all__ = ["read", "reproduce"]
+__all__ = ["read", "reproduce", "results_folder"]
 
 SCHEMA = Path(__file__).with_name("result.schema.json")
 DESCRIBED = (
@@ -68,7 +68,7 @@ def reproduce(
     seeds = experiment.seeds if seeds is None else seeds
     if seeds < 1:
         raise TlbookError(f"seeds is {seeds}; expected at least 1")
-    path = (folder or _results()) / f"{name}.json"
+    path = (folder or results_folder()) / f"{name}.json"
     described = {key: getattr(experiment, key) for key in DESCRIBED}
     described["published"] = None if experiment.published is None else asdict(experiment.published)
     result = _load(path) or {"experiment": described, "seeds": []}
@@ -97,10 +97,10 @@ def read(name: str, folder: Path | None = None) -> dict[str, Any] | None:
     Raises:
         TlbookError: for a file that is no result.
     """
-    return _load((folder or _results()) / f"{name}.json")
+    return _load((folder or results_folder()) / f"{name}.json")
 
 
-def _results() -> Path:
+def results_folder() -> Path:
     """``book/results`` of the nearest folder upwards that has a book: chapters run in ``book``, commands above it."""
     here = Path.cwd()
     return next((place for place in (here, *here.parents) if (place / "book").is_dir()), here) / "book" / "results"

@@ -1,0 +1,145 @@
+"""Accuracies count what is right; the proxy A-distance has the value that two Gaussians say."""
+
+import math
+import warnings
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tlbook import evaluate
+from tlbook.data import Domain
+from tlbook.errors import TlbookError
+
+
+def labelled(n: int = 50) -> Domain:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 3, generator=generator)
+    return Domain("d", x, torch.randint(3, (n,), generator=generator), ("a", "b", "c"))
+
+
+def test_accuracy_counts_the_rows_that_are_right() -> None:
+    domain = labelled()
+    assert domain.y is not None
+    right = sum(int(np.argmax(row)) == y for row, y in zip(domain.x.numpy(), domain.y.tolist(), strict=True))
+    assert evaluate.accuracy(nn.Identity(), domain) == right / 50
+    assert evaluate.predict(nn.Identity(), domain).tolist() == domain.x.numpy().argmax(axis=1).tolist()
+
+
+def test_evaluation_runs_in_evaluation_mode_and_restores_every_part() -> None:
+    class Watch(nn.Module):
+        seen: bool | None = None
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.seen = self.training
+            return x
+
+    watch = Watch()
+    net = nn.Sequential(nn.Dropout(0.9), watch, nn.BatchNorm1d(3))
+    net[2].eval()  # a frozen part stays frozen
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    evaluate.accuracy(net, labelled())
+    assert watch.seen is False
+    assert [m.training for m in net] == [True, True, False]
+    assert net.training
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_modes_are_restored_after_an_error_too() -> None:
+    net = nn.Sequential(nn.Linear(7, 3))
+    with pytest.raises(RuntimeError):
+        evaluate.apply(net, torch.zeros(2, 3))
+    assert net.training
+
+
+def test_apply_gives_the_same_in_batches_and_can_be_learned_from() -> None:
+    torch.manual_seed(0)
+    net, x = nn.Linear(3, 4), labelled().x
+    out = evaluate.apply(net, x, batch_size=7)
+    torch.testing.assert_close(out, net(x).detach())
+    assert not out.requires_grad
+    probe = nn.Linear(4, 2)
+    probe(out).sum().backward()  # tensors made in inference mode refuse this
+    assert probe.weight.grad is not None
+
+
+def test_accuracy_needs_labels() -> None:
+    with pytest.raises(TlbookError, match=r"^domain 'd' has no labels[^\n]*$"):
+        evaluate.accuracy(nn.Identity(), labelled().unlabelled())
+
+
+def test_accuracy_needs_one_logit_a_class() -> None:
+    with pytest.raises(TlbookError, match=r"^the method gives \(2,\) logits a row, domain 'd' has 3 classes[^\n]*$"):
+        evaluate.accuracy(nn.Linear(3, 2), labelled())
+
+
+# proxy A-distance
+
+
+def gaussians(shift: float, n: int, width: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(n, width)), rng.normal(size=(n, width))
+    y[:, 0] += shift
+    return x, y
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5, 1.0, 2.0, 4.0])
+def test_two_gaussians_are_as_far_apart_as_the_best_rule_tells(shift: float) -> None:
+    n = 3000
+    best = NormalDist().cdf(-shift / 2)  # the error of the rule "nearer to which mean"
+    standard_error = math.sqrt(best * (1 - best) / n)  # on n/2 + n/2 rows held out
+    expected = 2 * (1 - 2 * best)
+    assert evaluate.proxy_a_distance(*gaussians(shift, n)) == pytest.approx(expected, abs=4 * 3 * standard_error)
+
+
+@pytest.mark.parametrize("sizes", [(600, 60), (60, 600)])
+def test_domains_of_different_size_count_the_same(sizes: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(n, 2)) for n in sizes)
+    assert abs(evaluate.proxy_a_distance(x, y)) < 0.5  # 1.6 if the larger one were counted by its rows
+
+
+def test_the_error_is_that_of_rows_held_out() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 200, 500))  # 200 training rows in 500 dimensions: any linear rule fits them
+    assert abs(evaluate.proxy_a_distance(x, y)) < 0.5  # 2 by the training error
+
+
+def test_scale_and_place_do_not_matter() -> None:
+    x, y = gaussians(1.0, 400)
+    stretch = np.array([1e-3, 1.0, 1e4])
+    there = evaluate.proxy_a_distance(5 + x * stretch, 5 + y * stretch)
+    assert there == pytest.approx(evaluate.proxy_a_distance(x, y), abs=1e-6)
+
+
+def test_it_takes_tensors_of_any_kind_and_is_silent() -> None:
+    x, y = (torch.from_numpy(v) for v in gaussians(6.0, 100))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        far = evaluate.proxy_a_distance(x.bfloat16(), y.float().requires_grad_())
+        evaluate.proxy_a_distance(x * 0, y * 0)  # constant features
+    assert far > 1.8
+
+
+def test_the_split_depends_on_the_seed_alone() -> None:
+    x, y = gaussians(1.0, 100)
+    state = np.random.get_state()[1].copy()
+    assert evaluate.proxy_a_distance(x, y, seed=1) == evaluate.proxy_a_distance(x, y, seed=1)
+    assert len({evaluate.proxy_a_distance(x, y, seed=seed) for seed in range(5)}) > 1
+    assert (np.random.get_state()[1] == state).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((9, 2)), np.zeros((9, 3)), r"x has shape \(9, 2\), y \(9, 3\)"),
+        (np.zeros((3, 2)), np.zeros((9, 2)), r"at least 4"),
+        (np.zeros((9, 1, 2)), np.zeros((9, 1, 2)), r"flatten"),
+        (np.full((9, 2), np.nan), np.zeros((9, 2)), r"not finite"),
+    ],
+)
+def test_bad_features_are_refused(x: np.ndarray, y: np.ndarray, message: str) -> None:
+    with pytest.raises(TlbookError, match=rf"^[^\n]*{message}[^\n]*$"):
+        evaluate.proxy_a_distance(x, y)

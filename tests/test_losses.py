@@ -1,0 +1,241 @@
+"""Each loss against its formula written in another way, its gradient in float64, and what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tlbook import losses
+from tlbook.errors import TlbookError
+
+F64 = NDArray[np.float64]
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 2 * torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def probabilities(logits: Tensor, temperature: float = 1.0) -> F64:
+    odds: F64 = np.exp(logits.numpy() / temperature)
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def checked(*tensors: Tensor) -> tuple[Tensor, ...]:
+    return tuple(t.clone().requires_grad_() for t in tensors)
+
+
+# cross_entropy
+
+
+def test_cross_entropy_is_the_mean_of_minus_log_p() -> None:
+    logits, y = random(7, 4), torch.tensor([0, 3, 1, 1, 2, 0, 3])
+    rows = [-math.log(probabilities(logits)[i, k]) for i, k in enumerate(y.tolist())]
+    assert losses.cross_entropy(logits, y).item() == pytest.approx(sum(rows) / 7, abs=1e-12)
+
+
+def test_cross_entropy_gradient() -> None:
+    y = torch.tensor([0, 3, 1])
+    assert torch.autograd.gradcheck(lambda z: losses.cross_entropy(z, y), checked(random(3, 4)))
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (1,)])
+def test_cross_entropy_refuses_labels_that_do_not_match_the_rows(shape: tuple[int, ...]) -> None:
+    with pytest.raises(TlbookError, match=r"y has shape .* for 3 rows"):
+        losses.cross_entropy(random(3, 4), torch.zeros(shape, dtype=torch.int64))
+
+
+# entropy
+
+
+def test_entropy_is_minus_the_sum_of_p_log_p() -> None:
+    logits = random(6, 5)
+    p = probabilities(logits)
+    assert losses.entropy(logits).item() == pytest.approx(-(p * np.log(p)).sum() / 6, abs=1e-12)
+
+
+def test_entropy_lies_between_zero_and_log_k_and_reaches_both() -> None:
+    for seed in range(20):
+        assert 0 < losses.entropy(random(3, 7, seed=seed)).item() < math.log(7)
+    assert losses.entropy(torch.full((2, 7), 3.0)).item() == pytest.approx(math.log(7), abs=1e-6)
+    certain = torch.eye(7) * 1e4
+    certain.requires_grad_()
+    value = losses.entropy(certain)
+    value.backward()
+    assert value.item() == 0
+    assert certain.grad is not None
+    assert certain.grad.isfinite().all()
+
+
+def test_entropy_gradient() -> None:
+    assert torch.autograd.gradcheck(losses.entropy, checked(random(4, 3)))
+
+
+# gradient_reversal
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0, 2.5])
+def test_gradient_reversal_is_the_identity_forward_and_minus_the_strength_backward(strength: float) -> None:
+    x, weights = random(4, 3).requires_grad_(), random(4, 3, seed=1)
+    out = losses.gradient_reversal(x, strength)
+    assert torch.equal(out, x)
+    (weights * out.exp()).sum().backward()
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, -strength * weights * x.detach().exp(), rtol=1e-12, atol=0)
+
+
+def test_gradient_reversal_has_strength_one_unless_told() -> None:
+    x = random(3).requires_grad_()
+    losses.gradient_reversal(x).sum().backward()
+    assert x.grad is not None
+    assert (x.grad == -1).all()
+
+
+# domain_adversarial
+
+
+def test_domain_adversarial_is_the_loop_of_equation_9() -> None:
+    z = random(7, 1)
+    total = {0: 0.0, 1: 0.0}
+    for i, logit in enumerate(z.flatten().tolist()):
+        d = 0 if i < 3 else 1  # d = 0: source, d = 1: target
+        g = 1 / (1 + math.exp(-logit))
+        total[d] += d * math.log(1 / g) + (1 - d) * math.log(1 / (1 - g))
+    assert losses.domain_adversarial(z, 3).item() == pytest.approx(total[0] / 3 + total[1] / 4, abs=1e-12)
+
+
+def test_domain_adversarial_of_no_knowledge_is_two_log_two() -> None:
+    assert losses.domain_adversarial(torch.zeros(9, 1), 2).item() == pytest.approx(2 * math.log(2), abs=1e-6)
+
+
+def test_domain_adversarial_rewards_positive_logits_for_the_target() -> None:
+    right = torch.tensor([-50.0, -50.0, 50.0])
+    assert losses.domain_adversarial(right, 2).item() == pytest.approx(0, abs=1e-12)
+    assert losses.domain_adversarial(-right, 2).item() == pytest.approx(100)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_domain_adversarial_stays_finite_at_the_extremes(dtype: torch.dtype) -> None:
+    z = torch.tensor([[3e4], [-3e4], [3e4], [-3e4]], dtype=dtype, requires_grad=True)
+    value = losses.domain_adversarial(z, 2)
+    value.backward()
+    assert value.isfinite()
+    assert z.grad is not None
+    assert z.grad.isfinite().all()
+
+
+def test_domain_adversarial_gradient() -> None:
+    assert torch.autograd.gradcheck(lambda z: losses.domain_adversarial(z, 2), checked(random(5, 1)))
+
+
+@pytest.mark.parametrize("shape", [(6, 2), (6, 1, 1), ()])
+def test_domain_adversarial_wants_one_logit_a_row(shape: tuple[int, ...]) -> None:
+    with pytest.raises(TlbookError, match=r"expected one logit a row"):
+        losses.domain_adversarial(torch.zeros(shape), 3)
+
+
+@pytest.mark.parametrize("n_source", [0, 6, 7, -1])
+def test_domain_adversarial_wants_rows_of_both_domains(n_source: int) -> None:
+    with pytest.raises(TlbookError, match=rf"n_source is {n_source} of 6 rows"):
+        losses.domain_adversarial(torch.zeros(6, 1), n_source)
+
+
+# distillation
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_distillation_is_t_squared_times_the_divergence_from_the_teacher(temperature: float) -> None:
+    student, teacher = random(5, 4), random(5, 4, seed=1)
+    p, q = probabilities(teacher, temperature), probabilities(student, temperature)
+    expected = temperature**2 * (p * np.log(p / q)).sum() / 5
+    assert losses.distillation(student, teacher, temperature).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_distillation_gradient_hardly_depends_on_the_temperature() -> None:
+    student, teacher = random(50, 10), random(50, 10, seed=1)
+    student, teacher = student - student.mean(1, keepdim=True), teacher - teacher.mean(1, keepdim=True)
+
+    def size(temperature: float) -> float:
+        z = student.clone().requires_grad_()
+        losses.distillation(z, teacher, temperature).backward()
+        assert z.grad is not None
+        return z.grad.norm().item()
+
+    sizes = [size(t) for t in (5.0, 20.0, 100.0)]
+    assert max(sizes) / min(sizes) < 1.5  # without T² it would be 20² = 400
+    # Hinton et al., eq. 4: at a high temperature the gradient is (z − v) / K, here over a batch of 50
+    assert sizes[-1] == pytest.approx(((student - teacher) / 10 / 50).norm().item(), rel=0.05)
+
+
+def test_distillation_gradient_goes_to_the_student_alone() -> None:
+    assert torch.autograd.gradcheck(lambda s: losses.distillation(s, random(3, 4, seed=1), 2.0), checked(random(3, 4)))
+    student, teacher = checked(random(3, 4), random(3, 4, seed=1))
+    losses.distillation(student, teacher, 2.0).backward()
+    assert student.grad is not None
+    assert teacher.grad is None
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
+def test_distillation_refuses_a_temperature_that_is_not_positive(temperature: float) -> None:
+    with pytest.raises(TlbookError, match=rf"temperature is {temperature}"):
+        losses.distillation(random(2, 3), random(2, 3), temperature)
+
+
+def test_distillation_refuses_heads_of_different_width() -> None:
+    with pytest.raises(TlbookError, match=r"student has shape \(2, 3\), teacher \(2, 4\)"):
+        losses.distillation(random(2, 3), random(2, 4), 1.0)
+
+
+# l2_sp
+
+
+class Net(nn.Module):
+    def __init__(self, classes: int, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.body = nn.Linear(3, 4).double()
+        self.head = nn.Linear(4, classes).double()
+
+
+def test_l2_sp_is_half_the_squared_distance_over_shared_names_and_shapes() -> None:
+    net, reference = Net(classes=2, seed=0), Net(classes=5, seed=1)
+    moved = [getattr(net.body, n) - getattr(reference.body, n) for n in ("weight", "bias")]
+    expected = sum(0.5 * np.square(m.detach().numpy()).sum() for m in moved)
+    assert losses.l2_sp(net, reference).item() == pytest.approx(expected, abs=1e-12)
+    as_dictionary = {name: p.detach() for name, p in reference.named_parameters()}
+    assert losses.l2_sp(net, as_dictionary).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_l2_sp_pulls_with_the_difference_and_leaves_the_reference_alone() -> None:
+    net, reference = Net(classes=2, seed=0), Net(classes=5, seed=1)
+    losses.l2_sp(net, reference).backward()
+    assert net.body.weight.grad is not None
+    torch.testing.assert_close(net.body.weight.grad, (net.body.weight - reference.body.weight).detach())
+    assert net.head.weight.grad is None
+    assert all(p.grad is None for p in reference.parameters())
+
+
+def test_l2_sp_refuses_modules_that_share_nothing() -> None:
+    with pytest.raises(TlbookError, match=r"no parameter has the same name and shape"):
+        losses.l2_sp(Net(2, 0), {"body.weight": torch.zeros(9, 9)})
+
+
+# all of them
+
+
+@pytest.mark.parametrize("name", ["student", "logits"])
+def test_logits_are_n_by_k(name: str) -> None:
+    call = (lambda z: losses.distillation(z, z, 1.0)) if name == "student" else losses.entropy
+    with pytest.raises(TlbookError, match=rf"^{name} has shape \(5,\); expected N×K"):
+        call(torch.zeros(5))
+
+
+def test_reduced_precision_is_widened_before_it_is_summed() -> None:
+    z = random(1000, 10).bfloat16()
+    exact = losses.entropy(z.double()).item()
+    for value in (losses.entropy(z), losses.cross_entropy(z, torch.zeros(1000, dtype=torch.int64))):
+        assert value.dtype == torch.float32
+    assert losses.entropy(z).item() == pytest.approx(exact, rel=1e-5)

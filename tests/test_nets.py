@@ -1,0 +1,184 @@
+"""Shapes of the networks, and batch statistics against numpy."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tlbook import nets
+from tlbook.errors import TlbookError
+
+
+def test_pixels_maps_bytes_to_plus_minus_one_half() -> None:
+    x = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8)
+    before = x.clone()
+    expected = np.arange(256, dtype=np.float64).reshape(4, 1, 8, 8) / 255 - 0.5
+    np.testing.assert_allclose(nets.Pixels()(x).numpy(), expected, atol=1e-7)
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_pixels_leaves_numbers_alone(dtype: torch.dtype) -> None:
+    x = torch.randn(2, 3, 4, 4).to(dtype)
+    assert nets.Pixels()(x) is x
+
+
+# DomainBatchNorm
+
+
+def two_domains(seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    source = 3 + 2 * torch.randn(6, 4, 5, 5, generator=generator)
+    target = -1 + 0.5 * torch.randn(6, 4, 5, 5, generator=generator)
+    return torch.cat([source, target])
+
+
+def trained(steps: int = 1) -> nets.DomainBatchNorm:
+    norm = nets.DomainBatchNorm(4)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1.0, 2.0, -1.0, 0.5]))
+        norm.bias.copy_(torch.tensor([0.0, 1.0, 2.0, -3.0]))
+    for step in range(steps):
+        norm(two_domains(step))
+    return norm
+
+
+def test_each_half_is_normalised_by_its_own_mean_and_variance() -> None:
+    norm, x = trained(0), two_domains()
+    out = norm(x).detach().numpy()
+    scale, shift = (p.detach().numpy()[:, None, None] for p in (norm.weight, norm.bias))
+    for half in (slice(0, 6), slice(6, 12)):
+        part = x[half].double().numpy()
+        mean, var = part.mean(axis=(0, 2, 3), keepdims=True), part.var(axis=(0, 2, 3), keepdims=True)
+        np.testing.assert_allclose(out[half], scale * (part - mean) / np.sqrt(var + 1e-5) + shift, atol=1e-5)
+
+
+def test_running_statistics_are_those_of_each_domain_alone() -> None:
+    norm = trained(3)
+    mean = {"source": np.zeros(4), "target": np.zeros(4)}
+    var = {"source": np.ones(4), "target": np.ones(4)}
+    for step in range(3):
+        for domain, part in zip(mean, two_domains(step).chunk(2), strict=True):
+            rows = part.double().numpy()
+            mean[domain] = 0.9 * mean[domain] + 0.1 * rows.mean(axis=(0, 2, 3))
+            var[domain] = 0.9 * var[domain] + 0.1 * rows.var(axis=(0, 2, 3)) * 150 / 149  # unbiased, as torch keeps it
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    np.testing.assert_allclose(norm.source_mean, mean["source"], rtol=1e-5)
+    np.testing.assert_allclose(norm.running_mean, mean["target"], rtol=1e-5)
+    np.testing.assert_allclose(norm.source_var, var["source"], rtol=1e-5)
+    np.testing.assert_allclose(norm.running_var, var["target"], rtol=1e-5)
+
+
+def test_it_equals_one_batch_norm_a_domain_in_training_and_evaluation() -> None:
+    alone = [nn.BatchNorm2d(4), nn.BatchNorm2d(4)]
+    both = nets.DomainBatchNorm(4)
+    for step in range(3):
+        x = two_domains(step)
+        expected = torch.cat([norm(half) for norm, half in zip(alone, x.chunk(2), strict=True)])
+        torch.testing.assert_close(both(x), expected)
+    x = two_domains(9)
+    both.eval()
+    for domain, norm in zip(("source", "target"), alone, strict=True):
+        nets.classify_as(both, domain)
+        torch.testing.assert_close(both(x), norm.eval()(x))
+
+
+def test_evaluation_uses_the_target_unless_told_and_changes_no_statistics() -> None:
+    norm = trained().eval()
+    x, before = two_domains(5), copy.deepcopy(norm.state_dict())
+    by_default = norm(x)
+    nets.classify_as(nn.Sequential(norm), "target")
+    assert torch.equal(norm(x), by_default)
+    nets.classify_as(nn.Sequential(norm), "source")
+    assert not torch.allclose(norm(x), by_default)
+    assert all(torch.equal(value, before[name]) for name, value in norm.state_dict().items())
+
+
+def test_one_domain_does_not_leak_into_the_other() -> None:
+    norm, x = trained(0), two_domains()
+    other = torch.cat([x[:6], 100 * x[6:]])
+    assert torch.equal(norm(x)[:6], norm(other)[:6])
+
+
+def test_an_odd_batch_is_refused() -> None:
+    with pytest.raises(TlbookError, match=r"^the batch has 5 rows; expected an even number[^\n]*$"):
+        nets.DomainBatchNorm(4)(torch.zeros(5, 4, 2, 2))
+
+
+def test_starting_anew_forgets_both_domains() -> None:
+    norm = trained(3)
+    norm.reset_parameters()
+    new = nets.DomainBatchNorm(4).state_dict()
+    assert all(torch.equal(value, new[name]) for name, value in norm.state_dict().items())
+
+
+def test_the_statistics_of_both_domains_are_saved() -> None:
+    norm, loaded = trained(2), nets.DomainBatchNorm(4)
+    loaded.load_state_dict(norm.state_dict())
+    nets.classify_as(norm.eval(), "source")
+    nets.classify_as(loaded.eval(), "source")
+    assert torch.equal(norm(two_domains(7)), loaded(two_domains(7)))
+
+
+def test_classify_as_knows_two_domains() -> None:
+    with pytest.raises(TlbookError, match=r"^domain is 'sauce'; expected 'source' or 'target'$"):
+        nets.classify_as(nn.Identity(), "sauce")
+
+
+# networks
+
+
+def test_the_digit_network_has_the_papers_layers_and_768_features() -> None:
+    net = nets.conv_features()
+    assert [name for name, _ in net.named_children()] == ["pixels", "conv1", "conv2", "flatten"]
+    shapes = [tuple(p.shape) for p in net.parameters()]
+    assert shapes == [(32, 3, 5, 5), (32,), (48, 32, 5, 5), (48,)]
+    assert net(torch.zeros(2, 3, 28, 28, dtype=torch.uint8)).shape == (2, 768)
+
+
+def test_pooling_before_the_relu_changes_nothing() -> None:
+    torch.manual_seed(0)
+    net = nets.conv_features(channels=1).double()
+    x = torch.rand(3, 1, 28, 28, dtype=torch.float64) - 0.5
+    a, b = net.conv1[0], net.conv2[0]  # type: ignore[index]
+    by_the_book = nn.functional.max_pool2d(torch.relu(a(x)), 2)
+    by_the_book = nn.functional.max_pool2d(torch.relu(b(by_the_book)), 2).flatten(1)
+    torch.testing.assert_close(net(x), by_the_book)
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "widths", "kernel", "features"),
+    [(1, 28, (32, 48), 5, 768), (3, 32, (32, 48), 5, 1200), (1, 16, (8,), 3, 392), (3, 28, (4, 5, 6), 3, 6)],
+)
+def test_conv_features_of_other_sizes(
+    channels: int, size: int, widths: tuple[int, ...], kernel: int, features: int
+) -> None:
+    net = nets.conv_features(channels, widths, kernel)
+    assert net(torch.zeros(2, channels, size, size)).shape == (2, features)
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, nets.DomainBatchNorm])
+def test_conv_features_normalise_after_each_convolution(norm: type[nn.Module]) -> None:
+    net = nets.conv_features(norm=norm)
+    kinds = [type(layer) for block in net.children() for layer in block.children()]
+    assert kinds == 2 * [nn.Conv2d, norm, nn.MaxPool2d, nn.ReLU]
+    assert net(torch.zeros(4, 3, 28, 28)).shape == (4, 768)
+
+
+def test_mlp_is_linear_layers_with_relu_between_them() -> None:
+    torch.manual_seed(0)
+    net = nets.mlp(5, 4, 3).double()
+    x = torch.randn(7, 5, dtype=torch.float64)
+    (w1, b1, w2, b2) = (p.detach().numpy() for p in net.parameters())
+    expected = np.maximum(x.numpy() @ w1.T + b1, 0) @ w2.T + b2
+    np.testing.assert_allclose(net(x).detach().numpy(), expected, atol=1e-12)
+    assert [name for name, _ in net.named_children()] == ["fc1", "fc2"]
+
+
+@pytest.mark.parametrize("widths", [(), (5,)])
+def test_mlp_needs_an_input_and_an_output(widths: tuple[int, ...]) -> None:
+    with pytest.raises(TlbookError, match=r"expected at least two"):
+        nets.mlp(*widths)

@@ -1,0 +1,202 @@
+"""Figures come with a text; tables with words; images in a grid."""
+
+import base64
+import re
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from nbclient import NotebookClient
+
+from tlbook import plots
+from tlbook.errors import TlbookError
+
+
+@pytest.fixture
+def notebook() -> Iterator[InteractiveShell]:
+    """A shell, which makes ``display`` publish what a notebook would get."""
+    shell = InteractiveShell.instance()
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+def drawn() -> plt.Figure:
+    fig, ax = plots.figure()
+    ax.plot([0, 1], [2, 3])
+    return fig
+
+
+def test_show_publishes_the_picture_with_its_text(notebook: InteractiveShell) -> None:
+    with capture_output() as captured:
+        plots.show(drawn(), alt="a line from 2 to 3")
+    [out] = captured.outputs
+    png = out.data["image/png"]
+    assert (base64.b64decode(png) if isinstance(png, str) else png).startswith(b"\x89PNG")
+    assert out.data["text/plain"] == "a line from 2 to 3"
+    assert out.metadata == {"image/png": {"alt": "a line from 2 to 3"}}
+    assert captured.stdout == captured.stderr == ""
+
+
+def test_show_without_a_notebook_prints_the_text_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    plots.show(drawn(), alt="a line from 2 to 3")
+    assert capsys.readouterr().out == "a line from 2 to 3\n"
+
+
+def test_show_closes_the_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    fig = drawn()
+    assert plt.fignum_exists(fig.number)
+    plots.show(fig, alt="closed")
+    assert not plt.fignum_exists(fig.number)
+
+
+def test_a_real_notebook_gets_the_picture_the_text_and_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TQDM_DISABLE", "0")
+    book = nbformat.v4.new_notebook()
+    cells = [
+        "import torch; from tlbook import Domain, fit, plots; from tlbook.methods import SourceOnly",
+        "plots.show(plots.figure()[0], alt='two empty axes')",
+        "method = SourceOnly(torch.nn.Identity(), torch.nn.Linear(2, 2))\n"
+        "domain = Domain('d', torch.zeros(4, 2), torch.tensor([0, 1, 0, 1]), ('a', 'b'))\n"
+        "history = fit(method, domain, steps=3, batch_size=2, seed=0, precision='bf16')",
+    ]
+    book.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+    NotebookClient(book, kernel_name="python3").execute()
+    imported, [shown], [bar] = (cell.outputs for cell in book.cells)
+    assert imported == []
+    assert base64.b64decode(shown.data["image/png"]).startswith(b"\x89PNG")
+    assert shown.data["text/plain"] == "two empty axes"
+    assert shown.metadata == {"image/png": {"alt": "two empty axes"}}
+    assert "application/vnd.jupyter.widget-view+json" in bar.data
+
+
+@pytest.mark.parametrize("alt", ["", " ", "\n\t"])
+def test_show_refuses_an_empty_text(alt: str) -> None:
+    with pytest.raises(TlbookError, match=r"^alt is empty; expected a sentence[^\n]*$"):
+        plots.show(drawn(), alt=alt)
+    plt.close("all")
+
+
+def test_the_same_figure_gives_the_same_bytes(notebook: InteractiveShell) -> None:
+    with capture_output() as captured:
+        plots.show(drawn(), alt="one")
+        plots.show(drawn(), alt="one")
+    one, two = captured.outputs
+    assert one.data == two.data
+
+
+def test_the_style_stays_inside() -> None:
+    before = dict(plt.rcParams)
+    plt.close(drawn())
+    assert dict(plt.rcParams) == before
+
+
+# table
+
+
+def test_a_table_as_text_and_as_markdown() -> None:
+    table = plots.table(["method", "accuracy", "n"], [["DANN", 0.91234, 3], ["a|b", None, "[x](y.ipynb)"]])
+    assert repr(table).splitlines() == [
+        "method  accuracy  n",
+        "DANN    0.912     3",
+        "a|b     None      [x](y.ipynb)",
+    ]
+    assert table._repr_markdown_().splitlines() == [
+        "| method | accuracy | n |",
+        "|  --- | --- | ---  |",
+        "| DANN | 0.912 | 3 |",
+        r"| a\|b | None | [x](y.ipynb) |",
+    ]
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    assert plots.table(["a", "b"], [[np.float64(1 / 3), np.float32(1 / 3)]]).rows == (("0.333", "0.333"),)
+
+
+def test_a_row_of_another_length_is_refused() -> None:
+    with pytest.raises(TlbookError, match=r"has 1 cells; expected 2"):
+        plots.table(["a", "b"], [["x"]])
+
+
+# images
+
+
+def shown(x: torch.Tensor, columns: int | None = None) -> np.ndarray:
+    fig, ax = plots.figure()
+    plots.images(ax, x, columns)
+    [picture] = ax.get_images()
+    plt.close(fig)
+    return np.asarray(picture.get_array())
+
+
+def test_images_stand_in_a_grid_row_by_row() -> None:
+    x = torch.randint(256, (5, 3, 4, 6), dtype=torch.uint8)
+    grid = shown(x, columns=2)
+    assert grid.shape == (3 * 6, 2 * 8, 3)
+    for i, image in enumerate(x.numpy()):
+        top, left = 6 * (i // 2) + 1, 8 * (i % 2) + 1
+        np.testing.assert_allclose(grid[top : top + 4, left : left + 6], image.transpose(1, 2, 0) / 255, atol=1e-6)
+    assert (grid[12:, 8:] == 1).all()  # the sixth place is empty
+
+
+def test_grey_images_of_floats() -> None:
+    x = torch.rand(3, 1, 2, 2)
+    grid = shown(x)
+    assert grid.shape == (4, 12, 3)
+    np.testing.assert_allclose(grid[1:3, 1:3], x[0, 0, :, :, None].expand(-1, -1, 3), atol=1e-6)
+    assert (grid[..., 0] == grid[..., 2]).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 4), (2, 2, 4, 4)])
+def test_what_is_no_image_is_refused(shape: tuple[int, ...]) -> None:
+    fig, ax = plots.figure()
+    with pytest.raises(TlbookError, match=r"expected images N×C×H×W"):
+        plots.images(ax, torch.zeros(shape))
+    plt.close(fig)
+
+
+# the rest
+
+
+def test_dots_show_every_seed_and_the_mean() -> None:
+    fig, ax = plots.figure()
+    plots.dots(ax, {"one": [0.1, 0.3], "two": [0.5]}, roles=["baseline", "method"], title="m")
+    places = [collection.get_offsets() for collection in ax.collections if len(collection.get_offsets()) > 0]
+    values = sorted(float(v) for offsets in places for v in np.asarray(offsets)[:, 1])
+    assert {0.1, 0.3, 0.5} <= set(values)
+    assert [t.get_text() for t in ax.texts] == ["0.20", "0.50"]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["one", "two"]
+    plt.close(fig)
+
+
+def test_curves_are_named_at_their_ends() -> None:
+    fig, ax = plots.figure()
+    plots.curves(ax, [0, 1, 2], {"a": [1, 2, 3], "b": [3, 2, 1]}, roles=["source", "target"])
+    assert [(t.get_text(), t.xy) for t in ax.texts] == [("a", (2, 3)), ("b", (2, 1))]
+    plt.close(fig)
+
+
+def test_clouds_have_the_colour_and_the_marker_of_their_name() -> None:
+    fig, ax = plots.figure()
+    plots.clouds(ax, {"source": np.zeros((4, 2)), "target": np.ones((3, 2))})
+    assert [len(c.get_offsets()) for c in ax.collections] == [4, 3]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["source", "target"]
+    plt.close(fig)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(h, 16) / 255 for h in re.findall("..", colour[1:])]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("role", plots.COLOURS)
+def test_colours_can_be_read_as_text_on_the_card(role: str) -> None:
+    card = luminance(plots.STYLE["axes.facecolor"])
+    contrast = (card + 0.05) / (luminance(plots.COLOURS[role]) + 0.05)
+    assert contrast > 3  # WCAG 2.2 for large text and graphics
+    assert plots.MARKERS[role]
