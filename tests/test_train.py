@@ -362,8 +362,8 @@ def test_a_run_in_parts_is_the_whole_run(device: str, precision: str, tmp_path: 
     seen = []
     for stop in (25, 11, 40, None):
         method = Interrupted()
-        torch.manual_seed(stop or 0)
-        method.label_head.reset_parameters()  # type: ignore[operator]
+        if seen:  # what a later part starts from does not matter
+            method.label_head.reset_parameters()  # type: ignore[operator]
         method.stop = stop
         try:
             history = run(method, 60, checkpoint=tmp_path / "run.pt", **how)
@@ -461,7 +461,7 @@ def test_a_checkpoint_that_cannot_be_read_is_one_line(broken: str, tmp_path: Pat
                 "truncated": content[: len(content) // 2],
                 "empty": b"",
                 "text": b"not a checkpoint",
-                "pickle": pickle.dumps({"identity": SimpleNamespace()}),
+                "pickle": pickle.dumps({"identity": SimpleNamespace()}, protocol=2),
             }[broken]
         )
     with pytest.raises(
