@@ -162,6 +162,16 @@ def test_the_reference_of_l2_sp_does_not_move_and_holds_the_weights_near() -> No
     assert 0 < ways[1] < ways[0] / 4
 
 
+def test_l2_sp_can_hold_a_whole_model_without_a_new_head() -> None:
+    source = flat()
+    method = L2SP(source, nn.Identity(), alpha=1.0)
+    move(method)
+    got = terms(method, batch())
+    assert got["head"].item() == 0
+    way = torch.cat([(w - v).flatten() for w, v in zip(method.parameters(), source.parameters(), strict=False)])
+    torch.testing.assert_close(got["start"], way @ way / 2)
+
+
 @pytest.mark.parametrize(("alpha", "beta"), [(-0.1, 0.0), (0.1, -1.0), (float("nan"), 0.0)])
 def test_l2_sp_takes_no_negative_weight(alpha: float, beta: float) -> None:
     with pytest.raises(TlbookError, match=r"alpha is .*; expected both at least 0"):

@@ -63,7 +63,7 @@ class L2SP(FineTune):
 
     Args:
         features: features trained on the source, N×… to N×D.
-        label_head: a new head, N×D to N×K.
+        label_head: a new head, N×D to N×K; ``nn.Identity()`` where the whole source model is given as features.
         alpha: the pull towards the source's weights, at least 0.
         beta: the pull of the new head towards zero, at least 0; the paper takes 0.01.
 
@@ -86,7 +86,7 @@ class L2SP(FineTune):
         self.start = copy.deepcopy(features).requires_grad_(False)
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
-        new = torch.stack([w.square().sum() for w in self.label_head.parameters()]).sum()
+        new = sum((w.square().sum() for w in self.label_head.parameters()), torch.zeros(()))
         return {
             "label": cross_entropy(self(source.x), source.labels),
             "start": self.alpha * l2_sp(self.features, self.start),
