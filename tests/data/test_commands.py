@@ -44,6 +44,8 @@ def test_mnist_m_is_here_with_digits_and_photographs(tmp_path, real_root):
     (tmp_path / "BSDS500").mkdir()
     (tmp_path / "BSDS500" / "BSR_bsds500.tgz").touch()
     assert here(tmp_path)
+    (tmp_path / "MNIST").unlink()
+    assert not here(tmp_path)
 
 
 def test_fetch_tells_what_is_ready(tlbook_data):

@@ -134,10 +134,11 @@ def test_images_repeats_grey_and_averages_colour():
     assert colour.images(channels=1).x.tolist() == [[[[3.0]]]]
 
 
-def test_images_resizes_like_interpolate_and_rounds():
+@pytest.mark.parametrize("size", [28, 9])
+def test_images_resizes_like_interpolate_and_rounds(size):
     x = torch.randint(256, (5000, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    resized = Domain("usps", x, None, CLASSES).images(channels=3, size=28).x
-    expected = torch.nn.functional.interpolate(x.float(), size=(28, 28), mode="bilinear", antialias=True)
+    resized = Domain("usps", x, None, CLASSES).images(channels=3, size=size).x
+    expected = torch.nn.functional.interpolate(x.float(), size=(size, size), mode="bilinear", antialias=True)
     assert resized.dtype == torch.uint8
     assert resized.is_contiguous()
     assert torch.equal(resized, expected.round().to(torch.uint8).expand(-1, 3, -1, -1))

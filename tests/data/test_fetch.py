@@ -129,6 +129,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(usps_here, monkeypatc
     with pytest.raises(TlbookError, match=r"^cannot load usps: .*No space left on device.*; make room, or name .*$"):
         load("usps", root=usps_here)
     assert left(usps_here) == ["USPS/zip.train.gz"]
+    assert (usps_here / "USPS" / "zip.train.gz").read_bytes() == BAD
 
 
 def test_a_root_that_cannot_be_written_is_one_line(usps_here):
