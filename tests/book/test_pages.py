@@ -132,8 +132,12 @@ def _sideways(page: Page) -> list[str]:
     if width <= PHONE["width"]:
         return []
     wide = page.evaluate(
-        """limit => [...document.querySelectorAll("main *")]
-            .filter(e => e.getBoundingClientRect().right > limit + 1).slice(0, 5).map(e => e.outerHTML.slice(0, 99))""",
+        """limit => {
+            const scrolls = e => e && (getComputedStyle(e).overflowX !== "visible" || scrolls(e.parentElement));
+            return [...document.querySelectorAll("main *")]
+                .filter(e => e.getBoundingClientRect().right > limit + 1 && !scrolls(e.parentElement))
+                .slice(0, 5).map(e => e.outerHTML.slice(0, 100));
+        }""",
         PHONE["width"],
     )
     return [f"{width} px wide on a phone: {wide}"]
