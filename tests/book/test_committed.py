@@ -4,6 +4,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from tools.chapter_rules import violations
 from tools.notebook_filter import LIMIT, dumps, filtered
@@ -32,3 +34,23 @@ def test_a_chapter_is_committed_with_what_it_prints(chapter: Path) -> None:
     claims = [cell for cell in cells if cell.cell_type == "code" and cell.source.startswith("claim(")]
     silent = [cell.source for cell in claims if not cell.outputs]
     assert not silent, "run make outputs"
+
+
+@each_chapter
+def test_what_a_chapter_recommends_is_in_the_references(chapter: Path) -> None:
+    cells = nbformat.read(chapter, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    reading = MarkdownIt().parse(text.partition("## Further reading")[2])
+    emphasised = [_emphasised(token.children) for token in reading if token.type == "inline"]
+    titles = {title.rstrip(".?").casefold() for found in emphasised for title in found if title.count(" ") > 1}
+    references = " ".join((chapter.parent / "references.md").read_text().split()).casefold()
+    assert titles
+    assert not [title for title in titles if title not in references]
+
+
+def _emphasised(tokens: list[Token]) -> list[str]:
+    """What stands between single asterisks."""
+    starts = [place for place, token in enumerate(tokens) if token.type == "em_open"]
+    ends = [place for place, token in enumerate(tokens) if token.type == "em_close"]
+    pairs = zip(starts, ends, strict=True)
+    return ["".join(token.content or " " for token in tokens[start + 1 : end]) for start, end in pairs]

@@ -1,0 +1,120 @@
+"""The files that describe the project agree with each other, and what they describe works."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PINS = {
+    Requirement(line).name.lower().replace("_", "-"): next(iter(Requirement(line).specifier)).version
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+}
+EXTRAS = PROJECT["optional-dependencies"]
+REQUIREMENTS = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS)
+def test_every_dependency_is_pinned_to_a_version_that_it_allows(requirement: str) -> None:
+    wanted = Requirement(requirement)
+    assert wanted.specifier.contains(PINS[wanted.name.lower().replace("_", "-")])
+
+
+def test_torch_is_pinned_and_its_predecessor_allowed() -> None:
+    assert (PINS["torch"], PINS["torchvision"]) == ("2.13.0", "0.28.0")
+    core = {Requirement(line).name: Requirement(line).specifier for line in PROJECT["dependencies"]}
+    assert core["torch"].contains("2.11.0")
+    assert core["torchvision"].contains("0.26.0")
+
+
+def test_pins_hold_on_every_platform() -> None:
+    assert not [version for version in PINS.values() if "+" in version]
+
+
+def test_the_conda_environment_takes_the_same_pins() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    for line in conda:
+        name, _, version = re.fullmatch(r"([\w-]+)(=|>=)?(.*)", line).groups()
+        assert name != "python" or SpecifierSet(PROJECT["requires-python"]).contains(version)
+        assert name not in PINS, f"{name} is taken by pip, with its pin"
+    assert pip["pip"] == ["--constraint constraints.txt", "--editable .[book,test]"]
+    assert "pip" in conda
+    makefile = (ROOT / "Makefile").read_text()
+    assert '--constraint constraints.txt --editable ".[book,test]"' in makefile, "make and conda install the same"
+
+
+def test_the_lock_file_fits_and_names_no_host() -> None:
+    wanted, lock = (json.loads((ROOT / name).read_text()) for name in ("package.json", "package-lock.json"))
+    for name, version in (wanted["dependencies"] | wanted["devDependencies"]).items():
+        assert lock["packages"][f"node_modules/{name}"]["version"] == version
+    assert "://" not in json.dumps(lock["packages"])
+
+
+def test_versions_and_licences_agree() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
+    assert PROJECT["license"] in citation["license"]
+    assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")
+    assert "Attribution 4.0 International" in (ROOT / "LICENSE-text").read_text()
+
+
+def test_the_readme_names_targets_that_exist_and_all_of_them() -> None:
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z]+)`", (ROOT / "README.md").read_text()))
+    assert named == targets
+
+
+def test_make_alone_lists_the_targets() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^  make book +\S", listed, re.MULTILINE)
+
+
+def test_continuous_integration_runs_what_a_developer_runs() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().rstrip().endswith("make test")
+
+
+def test_every_page_is_in_the_contents_and_exists() -> None:
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    listed = [contents["root"], *(page["file"] for part in contents["parts"] for page in part["chapters"])]
+    pages = [path for kind in ("ipynb", "md") for path in (ROOT / "book").glob(f"*.{kind}")]
+    assert sorted(listed) == sorted(str(page.relative_to(ROOT).with_suffix("")) for page in pages)
+
+
+def test_the_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
+    source, site = tmp_path / "source", tmp_path / "site"
+    shutil.copytree(ROOT / "tlbook", source / "tlbook", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    wheel = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source]
+    subprocess.run([*pip, *wheel], check=True)
+    (built,) = tmp_path.glob("tlbook-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", site, built], check=True)
+
+    shipped = {str(file.relative_to(site)) for file in site.rglob("*")}
+    assert {"tlbook/py.typed", "tlbook/methods/__init__.pyi", "tlbook/experiments/result.schema.json"} <= shipped
+    assert not [name for name in shipped if name.startswith(("tools", "tests", "book"))]
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    run = {"cwd": elsewhere, "env": os.environ | {"PYTHONPATH": str(site)}, "text": True, "check": True}
+    where = "import tlbook; from tlbook.methods import DANN; print(tlbook.__file__)"
+    imported = subprocess.run([sys.executable, "-c", where], stdout=subprocess.PIPE, **run).stdout
+    assert imported.strip() == str(site / "tlbook" / "__init__.py")
+    doctor = subprocess.run([site / "bin" / "tlbook", "doctor"], stdout=subprocess.PIPE, **run).stdout
+    assert "FAIL" not in doctor
+    assert str(site) in doctor
