@@ -19,6 +19,7 @@ from tlbook.data import Domain, checksum
 from tlbook.errors import TlbookError
 from tlbook.experiments import Experiment, Published, dann, find, names, read, reproduce, result
 from tlbook.methods import DANN
+from tlbook.methods.dann import mu_schedule
 
 SCHEMA = json.loads(result.SCHEMA.read_text())
 CHECK = jsonschema.Draft202012Validator(SCHEMA)
@@ -82,6 +83,21 @@ def test_every_experiment_is_described_completely() -> None:
         values = {key: getattr(experiment, key) for key in result.DESCRIBED}
         values["published"] = vars(experiment.published) if experiment.published else None
         jsonschema.validate(values, described)
+
+
+def test_what_is_said_of_the_training_is_what_is_done() -> None:
+    for experiment in map(find, set(names()) - {"tiny-rows"}):
+        optimizer = experiment.optimizer([torch.nn.Parameter(torch.zeros(1))])
+        assert experiment.training.startswith(type(optimizer).__name__)
+        assert f"{experiment.steps:,} steps of {experiment.batch_size} " in experiment.training
+        for name, shown in {"lr": ("1e-3", "0.01"), "momentum": ("0.9",)}.items():
+            if value := optimizer.defaults.get(name):
+                assert any(float(words) == value and words in experiment.training for words in shown)
+        if experiment.schedule is mu_schedule:
+            assert "μ_p" in experiment.training
+        method = experiment.method()
+        assert isinstance(method, DANN) == ("λ_p" in experiment.training)
+        assert getattr(method, "gamma", 10) == 10
 
 
 def test_no_two_experiments_have_one_name() -> None:
