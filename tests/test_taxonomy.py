@@ -12,10 +12,7 @@ from tlbook.methods import Place
 
 def package(**places: Place) -> SimpleNamespace:
     """A package with a method for each place, each in a module of its own name in small letters."""
-    made = {
-        name: type(name, (), {"place": place, "__module__": f"a.{name.lower()}"})
-        for name, place in places.items()
-    }
+    made = {name: type(name, (), {"place": place, "__module__": f"a.{name.lower()}"}) for name, place in places.items()}
     return SimpleNamespace(__all__=["Helper", *made], Helper=object, **made)
 
 

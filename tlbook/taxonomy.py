@@ -41,12 +41,8 @@ CLASSIFICATIONS: dict[str, dict[str, Callable[[Place], bool]]] = {
 SQUARE: dict[str, Callable[[Place], bool]] = {
     "labelled source, labelled target": lambda place: place.source_labels and place.target_labels != "none",
     "labelled source, unlabelled target": lambda place: place.source_labels and place.target_labels == "none",
-    "unlabelled source, labelled target": lambda place: (
-        not place.source_labels and place.target_labels != "none"
-    ),
-    "unlabelled source, unlabelled target": lambda place: (
-        not place.source_labels and place.target_labels == "none"
-    ),
+    "unlabelled source, labelled target": lambda place: not place.source_labels and place.target_labels != "none",
+    "unlabelled source, unlabelled target": lambda place: not place.source_labels and place.target_labels == "none",
 }
 """The four cells of the 2×2 of labelled and unlabelled source and target."""
 
