@@ -252,5 +252,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
         if len(row) != len(columns):
             raise TlbookError(f"row {list(row)} has {len(row)} cells; expected {len(columns)}, one for each column")
     return Table(
-        tuple(columns), tuple(tuple(f"{c:.3f}" if isinstance(c, float | np.floating) else str(c) for c in row) for row in rows)
+        tuple(columns),
+        tuple(tuple(f"{c:.3f}" if isinstance(c, float | np.floating) else str(c) for c in row) for row in rows),
     )
