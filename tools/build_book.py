@@ -47,6 +47,8 @@ def digest(chapter: Path, root: Path) -> str:
     for cell in cells:
         hashed.update(json.dumps([cell.source, cell.metadata.get("tags", [])]).encode())
     hashed.update(os.environ.get("TLBOOK_PROFILE", "").encode())
+    if ".ipynb" in code:  # it looks which chapters there are
+        hashed.update(" ".join(other.stem for other in chapters(root)).encode())
     return _hash_files([*behind, *results, root / "constraints.txt"], root, hashed)
 
 

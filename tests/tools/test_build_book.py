@@ -72,6 +72,11 @@ def test_a_result_concerns_the_chapters_that_name_it(book: Path) -> None:
     assert changed(book, lambda: (book / "book/results/other.json").write_text("[]")) == []
 
 
+def test_a_new_chapter_concerns_those_that_look_for_chapters(book: Path) -> None:
+    write_chapter(book, "taxonomy", "list(Path().glob('*.ipynb'))")
+    assert changed(book, lambda: write_chapter(book, "adda", "1")) == ["taxonomy"]
+
+
 def test_code_concerns_its_chapter_and_prose_none(book: Path) -> None:
     chapter = book / "book/dann.ipynb"
     assert changed(book, lambda: change_cell(chapter, 0, lambda cell: cell.update(source="# New"))) == []
