@@ -1,7 +1,7 @@
 """Keep in a committed notebook what a reader of the source needs, and nothing that changes from run to run.
 
-Text outputs stay; images, widgets, standard error, execution counts and all metadata that no tool of the book reads
-are dropped. Used by pre-commit and by ``make outputs``: ``python -m tools.notebook_filter book/*.ipynb``.
+Text outputs stay; images, widgets, standard error and all metadata that no tool of the book reads are dropped. Cells
+are numbered as a fresh run from top to bottom would. Used by pre-commit and by ``make outputs``: ``python -m tools.notebook_filter book/*.ipynb``.
 """
 
 import hashlib
@@ -43,10 +43,21 @@ def filtered(notebook: nbformat.NotebookNode, chapter: str) -> nbformat.Notebook
         kept = {"cell_type": cell.cell_type, "id": _identifier(cell, chapter, taken), "metadata": metadata}
         kept["source"] = cell.source.rstrip()
         if cell.cell_type == "code":
-            kept |= {"execution_count": None, "outputs": [o for o in map(_text_only, cell.outputs) if o]}
+            kept |= {"execution_count": None, "outputs": [out for out in map(_text_only, cell.outputs) if out]}
             _check(kept, chapter)
         result.cells.append(nbformat.from_dict(kept))
+    _number([cell for cell in result.cells if cell.cell_type == "code"])
     return result
+
+
+def _number(cells: list[nbformat.NotebookNode]) -> None:
+    """Number the code cells where any has an output; nbval takes a cell without a number for one that never ran."""
+    if any(cell.outputs for cell in cells):
+        for number, cell in enumerate(cells, 1):
+            cell.execution_count = number
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = number
 
 
 def _identifier(cell: nbformat.NotebookNode, chapter: str, taken: set[str]) -> str:

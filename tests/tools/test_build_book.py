@@ -164,5 +164,5 @@ def test_outputs_are_written_back_filtered(book: Path) -> None:
     assert build_book.write_outputs(book) == 0
     notebook = json.loads(chapter.read_text())
     assert [output["text"] for output in notebook["cells"][3]["outputs"]] == [["out\n"]]
-    assert notebook["cells"][3]["execution_count"] is None
+    assert notebook["cells"][3]["execution_count"] == 3
     assert build_book.executed_copy(chapter, book).exists(), "writing outputs makes nothing stale"

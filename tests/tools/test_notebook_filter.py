@@ -23,7 +23,7 @@ def test_text_stays() -> None:
     out = kept(v4.new_output("stream", name="stdout", text="seen\n"), table)
     assert out[0].text == "seen\n"
     assert out[1].data == {"text/plain": "t", "text/markdown": "| t |"}
-    assert out[1].execution_count is None
+    assert out[1].execution_count == 1
 
 
 def test_a_picture_leaves_its_description() -> None:
@@ -55,6 +55,12 @@ def test_metadata_is_kept_by_an_allow_list() -> None:
     assert result.cells[0].execution_count is None
     assert set(result.metadata) == {"kernelspec", "language_info"}
     assert result.metadata.kernelspec.name == "python3"
+
+
+def test_cells_are_numbered_as_a_fresh_run_numbers_them_where_there_is_any_output() -> None:
+    cells = [cell(), v4.new_markdown_cell("a"), cell(v4.new_output("stream", text="1"))]
+    assert [c.get("execution_count") for c in filtered(v4.new_notebook(cells=cells), "a").cells] == [1, None, 2]
+    assert filtered(v4.new_notebook(cells=cells[:2]), "a").cells[0].execution_count is None
 
 
 def test_identifiers_are_the_same_every_time_and_stay_when_the_source_changes() -> None:
