@@ -1,7 +1,8 @@
 """Keep in a committed notebook what a reader of the source needs, and nothing that changes from run to run.
 
 Text outputs stay; images, widgets, standard error and all metadata that no tool of the book reads are dropped. Cells
-are numbered as a fresh run from top to bottom would. Used by pre-commit and by ``make outputs``: ``python -m tools.notebook_filter book/*.ipynb``.
+are numbered as a fresh run from top to bottom would. Used by pre-commit and by ``make outputs``:
+``python -m tools.notebook_filter book/*.ipynb``.
 """
 
 import hashlib

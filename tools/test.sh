@@ -28,7 +28,7 @@ if compgen -G "book/*.ipynb" >/dev/null; then
         --nbval --nbval-current-env --nbval-sanitize-with tests/book/sanitize.cfg --nbval-cell-timeout 600 book
 fi
 check "book" $bin/python -m tools.build_book
-check "pages" $bin/python -m pytest tests/book/test_pages.py
+check "pages" $bin/python -m pytest -n "$cores" tests/book/test_pages.py
 
 echo
 if ((${#failed[@]})); then
