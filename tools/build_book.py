@@ -26,6 +26,16 @@ from tools.imports import files_behind
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 600  # seconds a cell may take; a whole chapter is meant to take 60
 INJECTED = "injected-parameters"
+# Jupyter Book's own page at the root has no icon, so browsers ask for one that is not there.
+FRONT_DOOR = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Transfer learning</title>
+<link rel="icon" href="_static/favicon.svg">
+<meta http-equiv="refresh" content="0; url=book/index.html">
+<a href="book/index.html">Transfer learning</a>
+</html>
+"""
 
 
 def chapters(root: Path) -> list[Path]:
@@ -167,6 +177,7 @@ def render(root: Path) -> int:
             return code
         shutil.rmtree(html, ignore_errors=True)
         (rendered / "_build" / "html").rename(html)
+        (html / "index.html").write_text(FRONT_DOOR)
         stamp.write_text(state)
     print(f"the book is in {html.relative_to(root)}/index.html")
     return 0
