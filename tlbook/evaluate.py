@@ -106,7 +106,7 @@ def proxy_a_distance(x: ArrayLike | Tensor, y: ArrayLike | Tensor, seed: int = 0
     scale = StandardScaler().fit(train)
     errors = []
     for c in (1e-4, 1e-2, 1.0):
-        probe = LogisticRegression(C=c, max_iter=200, class_weight="balanced").fit(scale.transform(train), train_d)
+        probe = LogisticRegression(C=c, max_iter=2000, class_weight="balanced").fit(scale.transform(train), train_d)
         wrong = probe.predict(scale.transform(test)) != test_d
         errors.append((wrong[test_d].mean() + wrong[~test_d].mean()) / 2)
     return float(2 * (1 - 2 * min(errors)))
