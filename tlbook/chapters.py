@@ -105,7 +105,7 @@ def execute(
             # papermill's own `cwd` changes the folder of this process, which is not safe in threads
             resources={"metadata": {"path": str(chapter.parent)}},
             on_cell_executed=lambda **_: on_cell() if on_cell else None,
-            extra_arguments=["--IPKernelApp.log_level=40"],  # without its note on TCP at every start
+            extra_arguments=["--IPKernelApp.log_level=50"],  # without its notes on TCP and on being stopped
         )
     except papermill.PapermillExecutionError as error:
         trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)) or f"{error.ename}: {error.evalue}"
