@@ -25,8 +25,8 @@ SOURCES = {
 def names() -> tuple[str, ...]:
     """Return the names that ``load`` takes.
 
-    >>> names()
-    ('digits', 'rendered-digits', 'digits-m', 'mnist', 'usps', 'fashion-mnist', 'mnist-m')
+    >>> sorted(names())[:3]
+    ['digits', 'digits-m', 'fashion-mnist']
     """
     return tuple(SOURCES)
 
