@@ -200,3 +200,11 @@ def test_colours_can_be_read_as_text_on_the_card(role: str) -> None:
     contrast = (card + 0.05) / (luminance(plots.COLOURS[role]) + 0.05)
     assert contrast > 3  # WCAG 2.2 for large text and graphics
     assert plots.MARKERS[role]
+
+
+def test_what_is_drawn_later_keeps_the_style() -> None:
+    _, ax = plots.figure()
+    ax.plot([0, 1], label="a line")
+    ax.set_title("the message")
+    assert ax.get_title(loc="left") == "the message"
+    assert not ax.legend().get_frame_on()

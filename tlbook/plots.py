@@ -65,9 +65,8 @@ def figure(columns: int = 1, rows: int = 1, width: float = 6.4, height: float = 
         height: of the whole figure, in inches.
         **axes: what ``plt.subplots`` takes, such as ``sharey=True``.
     """
-    with plt.rc_context(STYLE):
-        fig, panels = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **axes)
-    return fig, panels
+    plt.rcParams.update(STYLE)  # for good: titles and legends are drawn after this returns
+    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **axes)
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,7 @@ def show(fig: Figure, alt: str) -> None:
     if not alt.strip():
         raise TlbookError("alt is empty; expected a sentence that says what the figure shows, with its numbers")
     image = io.BytesIO()
-    with plt.rc_context(STYLE):
-        fig.savefig(image, format="png", metadata={"Software": None})
+    fig.savefig(image, format="png", metadata={"Software": None})
     plt.close(fig)
     display(_Picture(image.getvalue(), alt))  # type: ignore[no-untyped-call]
 
