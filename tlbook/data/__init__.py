@@ -1,6 +1,7 @@
 """Domains: what they are, which the book knows, and how they are loaded."""
 
+from tlbook.data.augment import jitter
 from tlbook.data.catalogue import load, names
 from tlbook.data.domain import Domain, checksum
 
-__all__ = ["Domain", "checksum", "load", "names"]
+__all__ = ["Domain", "checksum", "jitter", "load", "names"]

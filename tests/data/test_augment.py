@@ -1,0 +1,60 @@
+"""Copies of images: nearly the same, never the same, and reproducible."""
+
+import pytest
+import torch
+
+from tlbook import Domain
+from tlbook.data import jitter, load
+from tlbook.errors import TlbookError
+
+DIGITS = load("digits", split="test")
+
+
+def test_the_given_images_come_first_and_labels_follow_their_images() -> None:
+    more = jitter(DIGITS, times=3, seed=0)
+    assert len(more) == 3 * len(DIGITS)
+    assert torch.equal(more.x[: len(DIGITS)], DIGITS.x)
+    assert torch.equal(more.labels(), DIGITS.labels().repeat(3))
+
+
+def test_a_copy_is_nearest_to_its_own_image() -> None:
+    few = DIGITS.take(torch.arange(60))
+    copies = jitter(few, times=2, seed=1, degrees=5, pixels=0.5, scale=0.05).x[60:]
+    distance = torch.cdist(copies.flatten(1).float(), few.x.flatten(1).float())
+    assert (distance.argmin(dim=1) == torch.arange(60)).float().mean() > 0.95
+    assert distance.diagonal().min() > 0
+
+
+def test_a_shift_alone_moves_by_at_most_that_many_pixels() -> None:
+    x = torch.zeros(500, 1, 21, 21)
+    x[:, :, 10, 10] = 1
+    moved = jitter(Domain("dots", x, None, ("dot",)), times=2, seed=0, degrees=0, pixels=3, scale=0).x[500:]
+    places = torch.arange(21.0)
+    off = torch.stack([(moved.sum(dim=3)[:, 0] @ places), (moved.sum(dim=2)[:, 0] @ places)]) - 10
+    assert off.abs().max() <= 3.001
+    assert off.amax() > 2.8
+    assert off.amin() < -2.8
+
+
+def test_the_centre_stays_where_only_turn_and_scale_are_drawn() -> None:
+    x = torch.zeros(50, 1, 21, 21)
+    x[:, :, 10, 10] = 1
+    moved = jitter(Domain("dots", x, None, ("dot",)), times=2, seed=0, degrees=45, pixels=0, scale=0).x[50:]
+    assert (moved[:, 0, 10, 10] > 0.99).all()
+
+
+def test_the_seed_decides() -> None:
+    once, again, other = (jitter(DIGITS, times=2, seed=seed).x for seed in (0, 0, 1))
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+
+
+def test_an_unlabelled_domain_stays_unlabelled() -> None:
+    assert jitter(DIGITS.unlabelled(), times=2, seed=0).y is None
+
+
+def test_what_cannot_be_turned_is_refused() -> None:
+    with pytest.raises(TlbookError, match="expected images"):
+        jitter(Domain("toy", torch.zeros(2, 3), None, ("cat",)), times=2, seed=0)
+    with pytest.raises(TlbookError, match="times = 0"):
+        jitter(DIGITS, times=0, seed=0)
