@@ -40,9 +40,14 @@ test: $(INSTALLED) ## run every check: style, types, units, chapters, book, page
 outputs: $(INSTALLED) ## execute the chapters and refresh the text outputs that are committed
 	$(BIN)/python -m tools.build_book --write-outputs
 
-bench: $(INSTALLED) ## compare speed with other libraries
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
-	for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+# The libraries that we compare with pull in old packages, which warn when the chapters import them: a place of their own.
+$(VENV)-bench/.installed: pyproject.toml constraints.txt
+	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	@touch $@
+
+bench: $(VENV)-bench/.installed ## compare speed with other libraries
+	for script in bench/*.py; do $(VENV)-bench/bin/python $$script || exit 1; done
 
 pins: $(INSTALLED) ## write the versions that are installed to constraints.txt
 	$(BIN)/python -m pip install --quiet --editable ".[book,test,scale,bench]"
