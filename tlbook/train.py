@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from tlbook._files import whole_file
+from tlbook._progress import watched
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Batch, Method
@@ -352,9 +352,7 @@ def _save(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dic
 
 def _bar(method: Method, steps: int, progress: bool) -> tqdm[NoReturn]:
     """A bar where somebody watches: in a terminal or a live notebook; TQDM_DISABLE=1 silences both."""
-    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-    watched = sys.stderr.isatty() or hasattr(shell, "kernel")
-    silent = not progress or not watched or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+    silent = not progress or not watched() or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
     return tqdm(total=steps, desc=type(method).__name__, disable=silent)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import requests
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from tlbook._progress import watched
 from tlbook.errors import TlbookError
 
 DIGITS = tuple("0123456789")
@@ -81,12 +81,6 @@ class Store:
             f"cannot fetch {path.name}: {', '.join(failures)}; check the network, save the file by hand "
             f"as {path}, or use data that need no network: digits, rendered-digits, digits-m"
         )
-
-
-def watched() -> bool:
-    """Whether somebody sees a progress bar: in a terminal or a live notebook."""
-    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-    return sys.stderr.isatty() or hasattr(shell, "kernel")
 
 
 def _fetch(url: str, path: Path, intact: Callable[[Path], bool]) -> bool:
