@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tlbook import evaluate, fit, load, nets, train
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
-from tlbook.methods import DANN, Batch, SourceOnly
+from tlbook.methods import DANN, Batch, Phase, SourceOnly
 from tlbook.train import DivergedError, History
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else [pytest.param("cpu", id="cpu, no CUDA device here")]
@@ -634,3 +635,103 @@ def test_it_is_one_process_inside_a_cluster_job_too(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(f"SLURM_{name}", value)
     assert len(run(Recorder(), 3).terms["label"]) == 3
     assert os.environ["SLURM_NTASKS"] == "4"
+
+
+# phases
+
+
+class TwoPhases(SourceOnly):
+    """The label head first, then, from weights of its own, the features alone."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(1, 8), nn.Linear(8, 10))
+        self.seen: list[tuple[str, float]] = []
+        self.starts = 0
+
+    def _start(self) -> None:
+        self.starts += 1
+        with torch.no_grad():
+            self.features.weight.mul_(2)
+
+    def _losses(self, name: str, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        self.seen.append((name, progress))
+        return {name: self.losses(source, target, progress)["label"]}
+
+    def phases(self) -> tuple[Phase, ...]:
+        return (
+            Phase("head", partial(self._losses, "head"), (self.label_head,), share=1),
+            Phase("features", partial(self._losses, "features"), (self.features,), share=2, start=self._start),
+        )
+
+
+def floats() -> Domain:
+    x = torch.randn(50, 1, generator=torch.Generator().manual_seed(0))
+    return Domain("floats", x, (x[:, 0] > 0).long(), tuple("0123456789"))
+
+
+def trained(method: TwoPhases, **how: Any) -> History:
+    return fit(method, floats(), steps=30, batch_size=8, optimizer=sgd, schedule=lambda p: 1 - p / 2, **how)
+
+
+def two_phases(seed: int = 0) -> TwoPhases:
+    torch.manual_seed(seed)
+    return TwoPhases()
+
+
+def test_each_phase_moves_its_own_parts_and_has_its_own_progress() -> None:
+    method = two_phases()
+    before = {name: p.detach().clone() for name, p in method.named_parameters()}
+    at_start: dict[str, Tensor] = {}
+
+    def start() -> None:
+        at_start.update({name: p.detach().clone() for name, p in method.named_parameters()})
+
+    first, second = method.phases()
+    method.phases = lambda: (first, replace(second, start=start))  # type: ignore[method-assign]
+    history = trained(method)
+    for name, p in method.named_parameters():
+        moved_first = not torch.equal(at_start[name], before[name])
+        moved_second = not torch.equal(p, at_start[name])
+        assert (moved_first, moved_second) == (name.startswith("label_head"), name.startswith("features")), name
+        assert p.requires_grad
+    assert [name for name, _ in method.seen] == ["head"] * 10 + ["features"] * 20
+    assert [p for _, p in method.seen] == [i / 9 for i in range(10)] + [i / 19 for i in range(20)]
+    assert {name: len(values) for name, values in history.terms.items()} == {"head": 10, "features": 20}
+
+
+@pytest.mark.parametrize("stop", [4, 9, 10, 11, 15, 29])
+def test_a_run_in_phases_is_resumed_where_it_stopped(stop: int, tmp_path: Path) -> None:
+    whole, parts = two_phases(), two_phases()
+    trained(whole)
+    checkpoint = tmp_path / "run.pt"
+
+    def interrupted(source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        if len(parts.seen) == stop:
+            raise KeyboardInterrupt
+        return SourceOnly.losses(parts, source, target, progress)
+
+    parts.losses = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        trained(parts, checkpoint=checkpoint)
+    again = two_phases(seed=1)  # what a later part starts from does not matter
+    trained(again, checkpoint=checkpoint)
+    torch.testing.assert_close(weights(again), weights(whole), rtol=0, atol=0)
+    assert parts.starts <= 1
+
+
+def test_what_was_frozen_stays_so_in_every_phase() -> None:
+    method = two_phases()
+    method.features.bias.requires_grad_(False)
+    before = method.features.bias.detach().clone()
+    trained(method)
+    assert torch.equal(method.features.bias, before)
+    assert not method.features.bias.requires_grad
+
+
+def test_a_phase_without_steps_or_without_parameters_is_refused() -> None:
+    with pytest.raises(TlbookError, match="at least one for each phase of TwoPhases: head, features"):
+        fit(TwoPhases(), floats(), steps=1, batch_size=8)
+    method = two_phases()
+    method.features.requires_grad_(False)
+    with pytest.raises(TlbookError, match="no parameter to train in the phase 'features'"):
+        trained(method)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -18,14 +19,14 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from tlbook._files import whole_file
 from tlbook._progress import watched
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
-from tlbook.methods.method import Batch, Method
+from tlbook.methods.method import Batch, Method, Phase
 
 __all__ = ["DivergedError", "History", "adam", "constant", "fit"]
 
@@ -149,8 +150,10 @@ def fit(
     )
 
     method.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    optim = optimizer([p for p in method.parameters() if p.requires_grad])
-    rates = [group["lr"] for group in optim.param_groups]
+    module = fabric.setup_module(method)
+    stretches = _stretches(method, steps)
+    learning = [_learning(phase, method) for phase, _, _ in stretches]
+    optimizers = [optimizer(parameters) for parameters in learning]
     identity = {
         "method": repr(method),
         "source": repr(source),
@@ -158,44 +161,90 @@ def fit(
         "steps": steps,
         "batch_size": batch_size,
         "seed": seed,
-        "optimizer": repr(optim),
+        "optimizer": ", then ".join(map(repr, optimizers)),
         "precision": precision,
+        "phases": [f"{phase.name}, steps {begin} to {end}" for phase, begin, end in stretches],
     }
-    module, optim = fabric.setup(method, optim)
-
     history = History(device=str(fabric.device), precision=precision)
-    state = {"module": module, "optimizer": optim, "history": history}
+    state = {"module": module, "history": history}
     log_every, save_every = max(1, steps // LOG_LINES), max(1, steps // CHECKPOINTS)
     path = Path(checkpoint) if checkpoint is not None else None
     recent: list[Tensor] = []  # the terms of the steps since the last log line, still on the device
 
     with _own_randomness(seed, fabric.device), _bar(method, steps, progress) as bar:
-        first = _resume(fabric, path, state, identity) if path else 0
+        first, optimizer_state = _resume(fabric, path, state, identity) if path else (0, None)
         bar.update(first)
         clock = time.perf_counter() - history.seconds
-        for step in range(first, steps):
-            done = step / max(steps - 1, 1)
-            for group, rate in zip(optim.param_groups, rates, strict=True):
-                group["lr"] = rate * schedule(done)
-            target_batch = target_rows.batch(step) if target_rows else source_rows.nothing
-            with fabric.autocast():
-                terms = method.losses(source_rows.batch(step), target_batch, done)
-            optim.zero_grad()
-            fabric.backward(torch.stack(list(terms.values())).sum())
-            optim.step()
+        for (phase, begin, end), parameters, plain in zip(stretches, learning, optimizers, strict=True):
+            if first >= end:
+                continue
+            if first <= begin:
+                phase.start()
+            optim: Any = fabric.setup_optimizers(plain)
+            rates = [group["lr"] for group in optim.param_groups]  # before a checkpoint brings those of its step
+            if first > begin:
+                optim.load_state_dict(optimizer_state)
+            state["optimizer"] = optim
+            with _only(parameters, method):
+                for step in range(max(first, begin), end):
+                    done = (step - begin) / max(end - begin - 1, 1)
+                    for group, rate in zip(optim.param_groups, rates, strict=True):
+                        group["lr"] = rate * schedule(done)
+                    target_batch = target_rows.batch(step) if target_rows else source_rows.nothing
+                    with fabric.autocast():
+                        terms = phase.losses(source_rows.batch(step), target_batch, done)
+                    optim.zero_grad()
+                    fabric.backward(torch.stack(list(terms.values())).sum())
+                    optim.step()
 
-            recent.append(torch.stack([term.detach() for term in terms.values()]))
-            last = step + 1 == steps
-            saves = path is not None and (last or (step + 1) % save_every == 0)
-            if last or saves or (step + 1) % log_every == 0:
-                _log(history, list(terms), recent, step)
-                history.seconds = time.perf_counter() - clock
-                bar.update(len(recent))
-                bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in history.terms.items()})
-                recent.clear()
-            if path and saves:
-                _save(fabric, path, state, identity, step + 1)
+                    recent.append(torch.stack([term.detach() for term in terms.values()]))
+                    last = step + 1 == end
+                    saves = path is not None and (step + 1 == steps or (step + 1) % save_every == 0)
+                    if last or saves or (step + 1) % log_every == 0:
+                        _log(history, list(terms), recent, step)
+                        history.seconds = time.perf_counter() - clock
+                        bar.update(len(recent))
+                        bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in history.terms.items()})
+                        recent.clear()
+                    if path and saves:
+                        _save(fabric, path, state, identity, step + 1)
     return history
+
+
+def _stretches(method: Method, steps: int) -> list[tuple[Phase, int, int]]:
+    """Each phase with its first step and the step after its last."""
+    phases = method.phases()
+    if steps < len(phases):
+        names = ", ".join(phase.name for phase in phases)
+        raise TlbookError(f"steps is {steps}; expected at least one for each phase of {type(method).__name__}: {names}")
+    ends = np.cumsum([phase.share for phase in phases])
+    cuts = [0, *(int(cut) for cut in np.round(steps * ends / ends[-1]))]
+    return [(phase, *cut) for phase, cut in zip(phases, pairwise(cuts), strict=True)]
+
+
+def _learning(phase: Phase, method: Method) -> list[nn.Parameter]:
+    """The parameters that move in a phase, in the method's order."""
+    chosen = {p for module in phase.learns for p in module.parameters()}
+    learning = [p for p in method.parameters() if p.requires_grad and p in chosen]
+    if not learning:
+        raise TlbookError(
+            f"{type(method).__name__} has no parameter to train in the phase {phase.name!r}; expected at least one "
+            "with requires_grad: leave a part of it unfrozen"
+        )
+    return learning
+
+
+@contextmanager
+def _only(parameters: list[nn.Parameter], method: Method) -> Iterator[None]:
+    """Only these parameters get a gradient inside."""
+    resting = [p for p in method.parameters() if p.requires_grad and all(p is not q for q in parameters)]
+    for p in resting:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in resting:
+            p.requires_grad_(True)
 
 
 class _Rows:
@@ -312,12 +361,12 @@ def _check(method: Method, source: Domain, target: Domain | None, steps: int, ba
         )
 
 
-def _resume(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any]) -> int:
-    """Load an interrupted run into ``state``, if there is one, and give the step to go on from."""
+def _resume(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any]) -> tuple[int, Any]:
+    """Load an interrupted run into ``state``; give the step to go on from, and the state of that phase's optimizer."""
     if not checkpoint.parent.is_dir():
         raise TlbookError(f"checkpoint {checkpoint} is in no folder that is there; expected one: make it first")
     if not checkpoint.exists():
-        return 0
+        return 0, None
     try:
         saved = dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
         before = saved["identity"]
@@ -337,8 +386,7 @@ def _resume(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: d
     torch.set_rng_state(saved["randomness"]["cpu"])
     if fabric.device.type == "cuda":
         torch.cuda.set_rng_state(saved["randomness"]["cuda"], fabric.device)
-    step: int = saved["step"]
-    return step
+    return saved["step"], saved["optimizer"]
 
 
 def _save(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any], step: int) -> None:

@@ -5,6 +5,7 @@ from .finetune import LayerTransfer as LayerTransfer
 from .finetune import OutputConservative as OutputConservative
 from .method import Batch as Batch
 from .method import Method as Method
+from .method import Phase as Phase
 from .method import Place as Place
 from .source_only import SourceOnly as SourceOnly
 
@@ -16,6 +17,7 @@ __all__ = [
     "LayerTransfer",
     "Method",
     "OutputConservative",
+    "Phase",
     "Place",
     "SourceOnly",
 ]

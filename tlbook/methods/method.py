@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from tlbook.errors import TlbookError
 
-__all__ = ["Batch", "Method", "Place"]
+__all__ = ["Batch", "Method", "Phase", "Place"]
 
 
 class Batch(NamedTuple):
@@ -50,6 +51,25 @@ class Place:
     source_labels: bool = True
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the training with an objective of its own and parts of its own that learn.
+
+    Attributes:
+        name: what one would call it, for messages.
+        losses: the terms that are minimised, as :meth:`Method.losses`; progress runs from 0 to 1 *within* the phase.
+        learns: the modules whose parameters move, those excepted that were frozen beforehand; all others stand still.
+        share: of the steps, in proportion to the shares of the other phases; above 0.
+        start: called once before the first step, for instance to copy weights.
+    """
+
+    name: str
+    losses: Callable[[Batch, Batch, float], dict[str, Tensor]]
+    learns: tuple[nn.Module, ...]
+    share: float = 1.0
+    start: Callable[[], None] = lambda: None
+
+
 class Method(nn.Module, ABC):
     """A network that can say what it wants to minimise.
 
@@ -84,3 +104,10 @@ class Method(nn.Module, ABC):
                 receives an empty batch.
             progress: the fraction of the training done, from 0 at the first step to 1 at the last.
         """
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases of the training, in order: one, unless the method says otherwise.
+
+        Each has an optimizer of its own, and the schedule of the learning rate begins anew.
+        """
+        return (Phase("training", self.losses, (self,)),)
