@@ -685,6 +685,7 @@ def test_each_phase_moves_its_own_parts_and_has_its_own_progress() -> None:
 
     def start() -> None:
         at_start.update({name: p.detach().clone() for name, p in method.named_parameters()})
+        method.label_head.weight.grad = None
 
     first, second = method.phases()
     method.phases = lambda: (first, replace(second, start=start))  # type: ignore[method-assign]
@@ -694,6 +695,7 @@ def test_each_phase_moves_its_own_parts_and_has_its_own_progress() -> None:
         moved_second = not torch.equal(p, at_start[name])
         assert (moved_first, moved_second) == (name.startswith("label_head"), name.startswith("features")), name
         assert p.requires_grad
+    assert method.label_head.weight.grad is None  # nothing was computed for what rests
     assert [name for name, _ in method.seen] == ["head"] * 10 + ["features"] * 20
     assert [p for _, p in method.seen] == [i / 9 for i in range(10)] + [i / 19 for i in range(20)]
     assert {name: len(values) for name, values in history.terms.items()} == {"head": 10, "features": 20}
