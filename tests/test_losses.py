@@ -1,6 +1,7 @@
 """Each loss against its formula written in another way, its gradient in float64, and what it refuses."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -221,6 +222,178 @@ def test_l2_sp_pulls_with_the_difference_and_leaves_the_reference_alone() -> Non
 def test_l2_sp_refuses_modules_that_share_nothing() -> None:
     with pytest.raises(TlbookError, match=r"no parameter has the same name and shape"):
         losses.l2_sp(Net(2, 0), {"body.weight": torch.zeros(9, 9)})
+
+
+# mmd2, mk_mmd2, linear_mmd2
+
+
+def double_sum(x: Tensor, y: Tensor, sigmas: list[float], unbiased: bool) -> float:
+    """The definition, one pair of rows after the other."""
+
+    def k(a: F64, b: F64) -> float:
+        return sum(math.exp(-float(((a - b) ** 2).sum()) / (2 * s * s)) for s in sigmas) / len(sigmas)
+
+    def mean(a: F64, b: F64, same: bool) -> float:
+        values = [k(p, q) for i, p in enumerate(a) for j, q in enumerate(b) if not (same and unbiased and i == j)]
+        return sum(values) / len(values)
+
+    p, q = x.numpy(), y.numpy()
+    return mean(p, p, True) + mean(q, q, True) - 2 * mean(p, q, False)
+
+
+def median_distance(x: Tensor, y: Tensor) -> float:
+    z = torch.cat([x, y]).numpy()
+    distances = sorted(float(np.linalg.norm(a - b)) for i, a in enumerate(z) for b in z[:i])
+    return distances[(len(distances) - 1) // 2]
+
+
+@pytest.mark.parametrize("unbiased", [False, True])
+@pytest.mark.parametrize("sigmas", [[0.7], [0.5, 1.0, 3.1]])
+def test_mmd2_is_the_double_sum(sigmas: list[float], unbiased: bool) -> None:
+    x, y = random(7, 3), random(5, 3, seed=1) + 1
+    expected = double_sum(x, y, sigmas, unbiased)
+    assert losses.mmd2(x, y, sigmas, unbiased).item() == pytest.approx(expected, abs=1e-12)
+    assert losses.mmd2(x.float() + 100, y.float() + 100, sigmas, unbiased).item() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_the_default_bandwidth_is_the_median_distance_of_different_rows(unbiased: bool) -> None:
+    x, y = random(6, 2), random(9, 2, seed=1)
+    expected = double_sum(x, y, [median_distance(x, y)], unbiased)
+    assert losses.mmd2(x, y, unbiased=unbiased).item() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("multipliers", [losses.DOUBLINGS, (1.0, 3.0, 0.2), (2.0, 1.0, 0.5), (0.3,)])
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_mk_mmd2_is_the_double_sum_around_the_median(multipliers: tuple[float, ...], unbiased: bool) -> None:
+    x, y = random(6, 4), random(8, 4, seed=1) + 0.5
+    sigmas = [m * median_distance(x, y) for m in multipliers]
+    expected = double_sum(x, y, sigmas, unbiased)
+    assert losses.mk_mmd2(x, y, multipliers, unbiased=unbiased).item() == pytest.approx(expected, abs=1e-12)
+    weights = [i + 1.0 for i in range(len(sigmas))]
+    weights = [w / sum(weights) for w in weights]
+    mixed = sum(w * double_sum(x, y, [s], unbiased) for w, s in zip(weights, sigmas, strict=True))
+    assert losses.mk_mmd2(x, y, multipliers, weights, unbiased).item() == pytest.approx(mixed, abs=1e-12)
+
+
+def test_the_median_carries_no_gradient() -> None:
+    x, y = random(6, 2), random(6, 2, seed=1)
+    free, fixed = x.clone().requires_grad_(), x.clone().requires_grad_()
+    losses.mmd2(free, y).backward()
+    losses.mmd2(fixed, y, [median_distance(x, y)]).backward()
+    torch.testing.assert_close(free.grad, fixed.grad)
+
+
+def test_distributions_that_are_equal_have_a_mean_of_zero_without_bias_and_above_it_with() -> None:
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.randn(1000, 2, 8, 3, generator=generator, dtype=torch.float64)
+    for estimate in (
+        lambda x, y: losses.mk_mmd2(x, y, unbiased=True),
+        lambda x, y: losses.mmd2(x, y, [1.0], unbiased=True),
+        losses.linear_mmd2,
+    ):
+        values = np.array([estimate(x, y).item() for x, y in draws])
+        assert abs(values.mean()) < 3 * values.std(ddof=1) / math.sqrt(1000)
+    biased = np.array([losses.mk_mmd2(x, y).item() for x, y in draws[:100]])
+    assert biased.min() >= 0
+
+
+def test_linear_mmd2_is_the_mean_over_pairs_that_do_not_overlap() -> None:
+    x, y = random(7, 3), random(7, 3, seed=1)
+    a, b = x.numpy(), y.numpy()
+    distances = [[a[i] - a[i + 1], b[i] - b[i + 1], a[i] - b[i + 1], a[i + 1] - b[i]] for i in (0, 2, 4)]
+    squared = np.array([[float((d**2).sum()) for d in row] for row in distances])
+    sigma2 = sorted(squared.flatten())[(squared.size - 1) // 2]
+    expected = 0.0
+    for m in losses.DOUBLINGS:
+        k = np.exp(-squared / (2 * m * m * sigma2))
+        expected += float((k[:, 0] + k[:, 1] - k[:, 2] - k[:, 3]).mean()) / 5
+    assert losses.linear_mmd2(x, y).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_mmd_grows_with_the_shift_and_does_not_care_for_order_or_place() -> None:
+    x, y = random(20, 3), random(20, 3, seed=1)
+    values = [losses.mmd2(x, y + shift, [2.0]).item() for shift in (0, 1, 2, 4)]
+    assert values == sorted(values)
+    assert losses.mmd2(y, x).item() == pytest.approx(losses.mmd2(x, y).item(), abs=1e-12)
+    assert losses.mmd2(x + 5, y + 5).item() == pytest.approx(losses.mmd2(x, y).item(), abs=1e-10)
+    assert losses.mmd2(x.flip(0), y).item() == pytest.approx(losses.mmd2(x, y).item(), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x, y: losses.mmd2(x, y, [0.8, 2.0]),
+        lambda x, y: losses.mmd2(x, y, [0.8], unbiased=True),
+        losses.coral,
+    ],
+)
+def test_gradients_of_the_distances(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    assert torch.autograd.gradcheck(loss, checked(random(5, 3), random(4, 3, seed=1)))
+
+
+@pytest.mark.parametrize("loss", [losses.mk_mmd2, losses.linear_mmd2])
+def test_gradients_around_a_median_that_is_held(
+    loss: Callable[[Tensor, Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(losses, "_median", lambda squared: torch.tensor(1.7, dtype=torch.float64))
+    assert torch.autograd.gradcheck(loss, checked(random(6, 3), random(6, 3, seed=1)))
+
+
+@pytest.mark.parametrize("loss", [losses.mmd2, losses.mk_mmd2, losses.linear_mmd2, losses.coral])
+def test_features_that_are_constant_are_no_distance_apart_and_have_a_gradient(
+    loss: Callable[[Tensor, Tensor], Tensor],
+) -> None:
+    x, y = checked(torch.ones(4, 3), torch.ones(4, 3))
+    value = loss(x, y)
+    assert value.abs().item() < 1e-6
+    value.backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
+def test_a_median_of_zero_gives_way_to_the_mean() -> None:
+    x = torch.zeros(8, 1, dtype=torch.float64)
+    y = torch.cat([torch.zeros(7, 1), torch.ones(1, 1)]).double()
+    pairs = 16 * 15
+    sigma = math.sqrt(2 * 15 / pairs)  # the mean of the squares takes the place
+    assert losses.mmd2(x, y).item() == pytest.approx(double_sum(x, y, [sigma], False), abs=1e-12)
+
+
+def test_distances_say_what_they_cannot_take() -> None:
+    x = random(4, 3)
+    with pytest.raises(TlbookError, match=r"x has rows of 3 numbers, y of 2"):
+        losses.mmd2(x, random(4, 2))
+    with pytest.raises(TlbookError, match=r"y has shape \(4,\); expected N×D"):
+        losses.coral(x, torch.zeros(4))
+    for call in (lambda a, b: losses.mmd2(a, b, unbiased=True), losses.coral, losses.linear_mmd2):
+        with pytest.raises(TlbookError, match=r"x has 1 rows; expected at least 2"):
+            call(x[:1], x)
+    with pytest.raises(TlbookError, match=r"x has 0 rows; expected at least 1"):
+        losses.mmd2(x[:0], x)
+    with pytest.raises(TlbookError, match=r"x has 4 rows, y 3; expected as many"):
+        losses.linear_mmd2(x, x[:3])
+    with pytest.raises(TlbookError, match=r"bandwidths is \[1.0, 0.0\]"):
+        losses.mmd2(x, x, [1.0, 0.0])
+    with pytest.raises(TlbookError, match=r"multipliers is \[-1.0\]"):
+        losses.mk_mmd2(x, x, [-1.0])
+    with pytest.raises(TlbookError, match=r"weights is \[0.5, 0.6\] for 2 multipliers"):
+        losses.mk_mmd2(x, x, [1.0, 2.0], [0.5, 0.6])
+
+
+# coral
+
+
+def test_coral_is_the_distance_of_numpys_covariances() -> None:
+    x, y = random(9, 4), 2 * random(6, 4, seed=1)
+    difference = np.cov(x.numpy(), rowvar=False) - np.cov(y.numpy(), rowvar=False)
+    assert losses.coral(x, y).item() == pytest.approx((difference**2).sum() / (4 * 16), abs=1e-12)
+
+
+def test_coral_does_not_see_a_translation() -> None:
+    x, y = random(9, 4), random(6, 4, seed=1)
+    assert losses.coral(x, x + 3).item() == pytest.approx(0, abs=1e-12)
+    assert losses.coral(x, y + 3).item() == pytest.approx(losses.coral(x, y).item(), abs=1e-12)
 
 
 # all of them
