@@ -399,7 +399,7 @@ def _squared_distances(x: Tensor, y: Tensor, least: int) -> Tensor:
 
 def _off_diagonal(squared: Tensor) -> Tensor:
     n = len(squared)  # the diagonal is every (n + 1)-th entry
-    return squared.detach().flatten()[1:].view(n - 1, n + 1)[:, :-1]
+    return squared.flatten()[1:].view(n - 1, n + 1)[:, :-1]
 
 
 def _median(squared: Tensor) -> Tensor:
