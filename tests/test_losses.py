@@ -371,6 +371,12 @@ def test_distances_say_what_they_cannot_take() -> None:
             call(x[:1], x)
     with pytest.raises(TlbookError, match=r"x has 0 rows; expected at least 1"):
         losses.mmd2(x[:0], x)
+    for broken in (math.nan, math.inf):
+        for call in (losses.mmd2, losses.mk_mmd2, losses.linear_mmd2, losses.coral):
+            with pytest.raises(
+                TlbookError, match=r"^y has values that are not finite; expected finite features[^\n]*$"
+            ):
+                call(x, x.clone().fill_diagonal_(broken))
     with pytest.raises(TlbookError, match=r"x has 4 rows, y 3; expected as many"):
         losses.linear_mmd2(x, x[:3])
     with pytest.raises(TlbookError, match=r"bandwidths is \[1.0, 0.0\]"):
@@ -379,6 +385,14 @@ def test_distances_say_what_they_cannot_take() -> None:
         losses.mk_mmd2(x, x, [-1.0])
     with pytest.raises(TlbookError, match=r"weights is \[0.5, 0.6\] for 2 multipliers"):
         losses.mk_mmd2(x, x, [1.0, 2.0], [0.5, 0.6])
+
+
+def test_a_median_that_is_only_rounding_gives_way_too() -> None:
+    x = random(8, 3) * 1e-7  # as from units that are dead in most rows
+    y = torch.cat([random(7, 3, seed=1) * 1e-7, torch.ones(1, 3)]).double().requires_grad_()
+    losses.mk_mmd2(x, y).backward()
+    assert y.grad is not None
+    assert y.grad.abs().max() < 10
 
 
 # coral

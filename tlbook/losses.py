@@ -234,14 +234,16 @@ def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float] | None = None, unbias
         y: M×D features; N and M may differ.
         bandwidths: the σ of the kernels, averaged; above 0, in the unit of the features. None is the median heuristic:
             the median distance between two different rows of x and y together. No gradient flows through it. Where
-            more than half of the distances are 0 their mean takes its place, and 1 where all are.
+            more than half of the distances are 0 up to rounding (of the mean square, below a ten-thousandth) their mean
+            takes its place, and 1 where all are: narrower kernels would have gradients that end a training.
         unbiased: whether the mean over many samples shall be right; single values may then be below 0.
 
     Returns:
         A scalar, at least 0 (up to rounding) where biased.
 
     Raises:
-        TlbookError: when the features differ in width, a sample has too few rows, or a bandwidth is not above 0.
+        TlbookError: when the features differ in width, a sample has too few rows, or a bandwidth is not above 0. On the
+            CPU also when a value is not finite; elsewhere the check would make the host wait, and ``fit`` finds it.
 
     Example:
         >>> x, y = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [1.0]])
@@ -281,7 +283,7 @@ def mk_mmd2(
         y: M×D features.
         multipliers: the m, above 0.
         weights: the β, at least 0, one a multiplier, with sum 1; None weighs all alike. (The paper learns β for the
-            power of a test; its code, and this book, weigh all alike.)
+            power of a test; this book, as most code, weighs all alike.)
         unbiased: as in :func:`mmd2`.
 
     Returns:
@@ -349,7 +351,8 @@ def coral(x: Tensor, y: Tensor) -> Tensor:
         A scalar, at least 0.
 
     Raises:
-        TlbookError: when the features differ in width or a sample has one row.
+        TlbookError: when the features differ in width or a sample has one row; on the CPU also when a value is not
+            finite.
 
     Example:
         >>> x = torch.tensor([[0.0], [2.0]])  # variance 2 with n − 1
@@ -371,6 +374,8 @@ def _pair(x: Tensor, y: Tensor, least: int) -> tuple[Tensor, Tensor]:
             raise TlbookError(f"{name} has shape {tuple(z.shape)}; expected N×D, one row an example: flatten(1) it")
         if len(z) < least:
             raise TlbookError(f"{name} has {len(z)} rows; expected at least {least}: make the batches larger")
+        if z.device.type == "cpu" and not z.isfinite().all():  # elsewhere the host would wait, and fit finds it
+            raise TlbookError(f"{name} has values that are not finite; expected finite features: drop those rows")
     if x.shape[1] != y.shape[1]:
         raise TlbookError(f"x has rows of {x.shape[1]} numbers, y of {y.shape[1]}; expected the same features of both")
     return _full(x), _full(y)
@@ -403,10 +408,10 @@ def _off_diagonal(squared: Tensor) -> Tensor:
 
 
 def _median(squared: Tensor) -> Tensor:
-    """The square of the median distance, without gradient; where it is 0 the mean, and 1 where all are 0."""
+    """The square of the median distance, without gradient; where it is 0 to rounding the mean, 1 where all are 0."""
     squared = squared.detach()
     median, mean = squared.median(), squared.mean()
-    return torch.where(median > 0, median, torch.where(mean > 0, mean, torch.ones_like(mean)))
+    return torch.where(median > 1e-4 * mean, median, torch.where(mean > 0, mean, torch.ones_like(mean)))
 
 
 def _kernels(squared: Tensor, multipliers: Sequence[float], weights: Sequence[float], variance: Tensor) -> Tensor:

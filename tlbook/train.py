@@ -163,7 +163,7 @@ def fit(
         "seed": seed,
         "optimizer": ", then ".join(map(repr, optimizers)),
         "precision": precision,
-        "phases": [f"{phase.name}, steps {begin} to {end}" for phase, begin, end in stretches],
+        "phases": [f"{phase.name}, steps {begin} to {end}, rate × {phase.rate}" for phase, begin, end in stretches],
     }
     history = History(device=str(fabric.device), precision=precision)
     state = {"module": module, "history": history}
@@ -189,7 +189,7 @@ def fit(
                 for step in range(max(first, begin), end):
                     done = (step - begin) / max(end - begin - 1, 1)
                     for group, rate in zip(optim.param_groups, rates, strict=True):
-                        group["lr"] = rate * schedule(done)
+                        group["lr"] = rate * phase.rate * schedule(done)
                     target_batch = target_rows.batch(step) if target_rows else source_rows.nothing
                     with fabric.autocast():
                         terms = phase.losses(source_rows.batch(step), target_batch, done)

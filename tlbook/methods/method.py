@@ -61,6 +61,7 @@ class Phase:
         learns: the modules whose parameters move, those excepted that were frozen beforehand; all others stand still.
         share: of the steps, in proportion to the shares of the other phases; above 0.
         start: called once before the first step, for instance to copy weights.
+        rate: the factor on the learning rate in this phase; above 0.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Phase:
     learns: tuple[nn.Module, ...]
     share: float = 1.0
     start: Callable[[], None] = lambda: None
+    rate: float = 1.0
 
 
 class Method(nn.Module, ABC):
