@@ -92,11 +92,11 @@ dann = partial(
     table="table 2, row gradient reversal",
     protocol=PROTOCOL,
     network=NETWORK + "; domain 500-1" + APART,
-    training="Adam, β₁ = 0.5, 1e-3, λ_p with γ = 10, 2,000 steps of 64 + 64 images",
+    training="Adam, β₁ = 0.5, 2e-3, λ_p with γ = 10, 2,000 steps of 64 + 64 images",
     selection=SELECTION,
     method=dann_network,
     steps=2_000,
-    optimizer=gan_adam,
+    optimizer=partial(gan_adam, lr=2e-3),
     seeds=5,
 )
 adda = partial(
