@@ -336,7 +336,7 @@ def test_gradients_of_the_distances(loss: Callable[[Tensor, Tensor], Tensor]) ->
 def test_gradients_around_a_median_that_is_held(
     loss: Callable[[Tensor, Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(losses, "_median", lambda squared: torch.tensor(1.7, dtype=torch.float64))
+    monkeypatch.setattr(losses, "_bandwidth", lambda median, mean: torch.tensor(1.7, dtype=torch.float64))
     assert torch.autograd.gradcheck(loss, checked(random(6, 3), random(6, 3, seed=1)))
 
 
@@ -393,6 +393,15 @@ def test_a_median_that_is_only_rounding_gives_way_too() -> None:
     losses.mk_mmd2(x, y).backward()
     assert y.grad is not None
     assert y.grad.abs().max() < 10
+
+
+@pytest.mark.parametrize("loss", [losses.mmd2, losses.mk_mmd2, losses.linear_mmd2, losses.coral])
+def test_distances_keep_their_precision_under_autocast(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    x, y = random(32, 20).float() + 30, random(32, 20, seed=1).float() + 30
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss(x, y)
+    assert found.dtype == torch.float32
+    assert found.item() == loss(x, y).item()
 
 
 # coral

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from tlbook.errors import TlbookError
 
@@ -254,7 +255,7 @@ def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float] | None = None, unbias
     """
     squared = _squared_distances(x, y, least=2 if unbiased else 1)
     if bandwidths is None:
-        return _mmd2(_kernels(squared, [1.0], [1.0], _median(_off_diagonal(squared))), len(x), unbiased)
+        return _mmd2(_kernels(squared, [1.0], [1.0], _median_of_different(squared)), len(x), unbiased)
     if not len(bandwidths) or min(bandwidths) <= 0:
         raise TlbookError(f"bandwidths is {list(bandwidths)}; expected numbers above 0, or None for the median")
     share = [1 / len(bandwidths)] * len(bandwidths)
@@ -299,7 +300,7 @@ def mk_mmd2(
     """
     squared = _squared_distances(x, y, least=2 if unbiased else 1)
     weights = _mixture(multipliers, weights)
-    return _mmd2(_kernels(squared, multipliers, weights, _median(_off_diagonal(squared))), len(x), unbiased)
+    return _mmd2(_kernels(squared, multipliers, weights, _median_of_different(squared)), len(x), unbiased)
 
 
 def linear_mmd2(
@@ -365,7 +366,8 @@ def coral(x: Tensor, y: Tensor) -> Tensor:
 
 def _covariance(x: Tensor) -> Tensor:
     x = x - x.mean(dim=0)
-    return x.T @ x / (len(x) - 1)
+    with torch.autocast(x.device.type, enabled=False):
+        return x.T @ x / (len(x) - 1)
 
 
 def _pair(x: Tensor, y: Tensor, least: int) -> tuple[Tensor, Tensor]:
@@ -374,7 +376,7 @@ def _pair(x: Tensor, y: Tensor, least: int) -> tuple[Tensor, Tensor]:
             raise TlbookError(f"{name} has shape {tuple(z.shape)}; expected N×D, one row an example: flatten(1) it")
         if len(z) < least:
             raise TlbookError(f"{name} has {len(z)} rows; expected at least {least}: make the batches larger")
-        if z.device.type == "cpu" and not z.isfinite().all():  # elsewhere the host would wait, and fit finds it
+        if z.device.type == "cpu" and not z.detach().sum().isfinite():  # elsewhere the host would wait
             raise TlbookError(f"{name} has values that are not finite; expected finite features: drop those rows")
     if x.shape[1] != y.shape[1]:
         raise TlbookError(f"x has rows of {x.shape[1]} numbers, y of {y.shape[1]}; expected the same features of both")
@@ -396,38 +398,82 @@ def _mixture(multipliers: Sequence[float], weights: Sequence[float] | None) -> S
 def _squared_distances(x: Tensor, y: Tensor, least: int) -> Tensor:
     """‖z_i − z_j‖² for all pairs of rows of x and y together, (N+M)×(N+M), from one matrix product."""
     z = torch.cat(_pair(x, y, least))
-    z = z - z.detach().mean(dim=0)  # distances stay; rounding errors shrink
-    squares = z.square().sum(dim=1)
-    squared = (squares[:, None] + squares - 2 * z @ z.T).clamp_min(0)
-    return squared.masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), 0)
+    squared: Tensor = _SquaredDistances.apply(z - z.detach().mean(dim=0))  # type: ignore[no-untyped-call]
+    return squared  # of centred rows: distances stay, rounding errors shrink
 
 
-def _off_diagonal(squared: Tensor) -> Tensor:
-    n = len(squared)  # the diagonal is every (n + 1)-th entry
-    return squared.flatten()[1:].view(n - 1, n + 1)[:, :-1]
+class _SquaredDistances(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        with torch.autocast(z.device.type, enabled=False):
+            product = z @ z.T
+        squares = product.diagonal().clone()
+        return product.mul_(-2).add_(squares).add_(squares[:, None]).clamp_min_(0).fill_diagonal_(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """2 Σ_j (g_ij + g_ji)(z_i − z_j): one matrix product, where autograd would take two."""
+        (z,) = ctx.saved_tensors
+        both = -2 * (grad + grad.T)
+        both.diagonal().sub_(both.sum(dim=1))
+        slope: Tensor = both @ z
+        return slope
+
+
+def _median_of_different(squared: Tensor) -> Tensor:
+    """As :func:`_median`, of a matrix whose diagonal does not count."""
+    n = len(squared)  # the diagonal's n zeros are the smallest, so that no copy without them is needed
+    squared = squared.detach()
+    return _bandwidth(squared.flatten().kthvalue(n + (n * (n - 1) + 1) // 2).values, squared.sum() / (n * (n - 1)))
 
 
 def _median(squared: Tensor) -> Tensor:
     """The square of the median distance, without gradient; where it is 0 to rounding the mean, 1 where all are 0."""
-    squared = squared.detach()
-    median, mean = squared.median(), squared.mean()
+    return _bandwidth(squared.detach().median(), squared.detach().mean())
+
+
+def _bandwidth(median: Tensor, mean: Tensor) -> Tensor:
     return torch.where(median > 1e-4 * mean, median, torch.where(mean > 0, mean, torch.ones_like(mean)))
 
 
 def _kernels(squared: Tensor, multipliers: Sequence[float], weights: Sequence[float], variance: Tensor) -> Tensor:
-    """Σ_m β_m exp(−d²/2m²σ²), the widest kernel first: one of half its σ² is its square."""
-    total, kernel, wider = torch.zeros_like(squared), squared, 0.0
-    for m, weight in sorted(zip(multipliers, weights, strict=True), reverse=True):
-        halved = math.isclose(wider**2, 2 * m**2)
-        kernel = kernel.square() if halved else (squared / (-2 * m**2 * variance)).exp()
-        total, wider = total + weight * kernel, m
-    return total
+    """Σ_m β_m exp(−d²/2m²σ²)."""
+    return _Kernels.apply(squared, multipliers, weights, variance)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Kernels(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, squared: Tensor, multipliers: Sequence[float], weights: Sequence[float], variance: Tensor
+    ) -> Tensor:
+        total, slope = torch.zeros_like(squared), torch.zeros_like(squared)
+        kernel, wider = squared, 0.0
+        for m, weight in sorted(zip(multipliers, weights, strict=True), reverse=True):
+            halved = math.isclose(wider**2, 2 * m**2)  # a kernel of half the σ² is the square of the wider
+            kernel = kernel.square_() if halved else (squared / (-2 * m**2 * variance)).exp_()
+            total.add_(kernel, alpha=weight)
+            slope.add_(kernel, alpha=-weight / (2 * m**2))
+            wider = m
+        ctx.save_for_backward(slope.div_(variance))
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        (slope,) = ctx.saved_tensors
+        return grad * slope, None, None, None
 
 
 def _mmd2(kernel: Tensor, n: int, unbiased: bool) -> Tensor:
     """Mean of the kernel within x plus mean within y minus twice the mean between; its diagonal is 1."""
     m = len(kernel) - n
-    xx, yy, xy = kernel[:n, :n].sum(), kernel[n:, n:].sum(), kernel[:n, n:].mean()
+    member = torch.zeros(n + m, 2, dtype=kernel.dtype, device=kernel.device)
+    member[:n, 0] = member[n:, 1] = 1
+    with torch.autocast(kernel.device.type, enabled=False):
+        sums: Tensor = member.T @ kernel @ member  # of the four blocks
+    xx, yy, xy = sums[0, 0], sums[1, 1], sums[0, 1]
     if unbiased:
-        return (xx - n) / (n * (n - 1)) + (yy - m) / (m * (m - 1)) - 2 * xy
-    return xx / n**2 + yy / m**2 - 2 * xy
+        return (xx - n) / (n * (n - 1)) + (yy - m) / (m * (m - 1)) - 2 * xy / (n * m)
+    return xx / n**2 + yy / m**2 - 2 * xy / (n * m)
