@@ -7,11 +7,17 @@ from .method import Batch as Batch
 from .method import Method as Method
 from .method import Phase as Phase
 from .method import Place as Place
+from .partial_transfer.iwan import IWAN as IWAN
+from .partial_transfer.pada import PADA as PADA
+from .partial_transfer.san import SAN as SAN
 from .source_only import SourceOnly as SourceOnly
 
 __all__ = [
     "DANN",
+    "IWAN",
     "L2SP",
+    "PADA",
+    "SAN",
     "Batch",
     "FineTune",
     "LayerTransfer",
