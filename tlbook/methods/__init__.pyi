@@ -1,3 +1,8 @@
+from .classical_adaptation.bda import BDA as BDA
+from .classical_adaptation.gfk import GFK as GFK
+from .classical_adaptation.jda import JDA as JDA
+from .classical_adaptation.subspace_alignment import SubspaceAlignment as SubspaceAlignment
+from .classical_adaptation.tca import TCA as TCA
 from .dann import DANN as DANN
 from .finetune import L2SP as L2SP
 from .finetune import FineTune as FineTune
@@ -10,8 +15,12 @@ from .method import Place as Place
 from .source_only import SourceOnly as SourceOnly
 
 __all__ = [
+    "BDA",
     "DANN",
+    "GFK",
+    "JDA",
     "L2SP",
+    "TCA",
     "Batch",
     "FineTune",
     "LayerTransfer",
@@ -20,4 +29,5 @@ __all__ = [
     "Phase",
     "Place",
     "SourceOnly",
+    "SubspaceAlignment",
 ]
