@@ -57,8 +57,8 @@ class ClosedForm(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         ys = self._labels(source_y, len(xs))
         if not (np.ptp(xs, axis=0).any() or np.ptp(xt, axis=0).any() or (xs[0] != xt[0]).any()):
             raise TlbookError(
-                f"all {len(xs) + len(xt)} samples are equal; expected features that vary: "
-                "check how the features were made"
+                f"all rows are equal ({len(xs)} sample(s) in the source, {len(xt)} in the target); expected "
+                "features that vary: check how the features were made"
             )
         self.classes_ = np.unique(ys)
         self.source_z_ = self._adapt(xs, ys, xt)
@@ -99,7 +99,7 @@ class ClosedForm(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     @staticmethod
     def _labels(y: ArrayLike | Tensor, n: int) -> NDArray[Any]:
         if y is None:
-            raise TlbookError("source_y is None, but fit requires y to be passed; expected one label a source row")
+            raise TlbookError("source_y should be a 1d array, not None; expected one label a source row")
         try:
             labels: NDArray[Any] = column_or_1d(_array(y), warn=True)
             check_classification_targets(labels)
