@@ -125,7 +125,7 @@ def test_a_class_without_pseudo_labels_stays_out() -> None:
 
 def test_whitened_it_keeps_the_constraint_as_written() -> None:
     xs, ys, xt = rows()
-    method = JDA(dim=4, whiten=True).fit(xs, ys, xt)
+    method = JDA(dim=4, lam=3.0, whiten=True).fit(xs, ys, xt)
     z = np.concatenate([method.source_z_, method.transform(xt)])
     assert len(z) * np.cov(z.T, bias=True) == pytest.approx(np.eye(4), abs=1e-8)
 

@@ -84,12 +84,12 @@ def test_no_other_solver_has_a_better_objective(kernel: str, mu: float) -> None:
 def test_whitened_it_keeps_the_constraint_as_written(kernel: str) -> None:
     xs, ys, xt = rows()
     k, _, h = matrices(xs, xt, kernel)
-    tca = TCA(dim=5, kernel=kernel, bandwidth=3.0, whiten=True).fit(xs, ys, xt)
+    tca = TCA(dim=5, mu=7.0, kernel=kernel, bandwidth=3.0, whiten=True).fit(xs, ys, xt)
     assert tca.weights_.T @ k @ h @ k @ tca.weights_ == pytest.approx(np.eye(5), abs=1e-8)
     z = np.concatenate([tca.source_z_, tca.transform(xt)])
     assert len(z) * np.cov(z.T, bias=True) == pytest.approx(np.eye(5), abs=1e-8)
     assert z == pytest.approx(k @ tca.weights_, abs=1e-8)
-    plain = TCA(dim=5, kernel=kernel, bandwidth=3.0).fit(xs, ys, xt)
+    plain = TCA(dim=5, mu=7.0, kernel=kernel, bandwidth=3.0).fit(xs, ys, xt)
     ratio = plain.weights_ / tca.weights_
     assert np.ptp(ratio, axis=0) == pytest.approx(np.zeros(5), abs=1e-6 * ratio.max())  # the same directions
 
