@@ -1,7 +1,8 @@
 """The classifications of transfer learning, filled in from what the methods say of themselves.
 
-A method has its ``place`` (:class:`tlbook.methods.Place`); its chapter bears the name of its module, or of the package that holds it. Every public
-name of ``tlbook.methods`` that has a place is found here, so a new method needs no entry anywhere.
+A method has its ``place`` (:class:`tlbook.methods.Place`); its chapter bears the name of its module, or of the package
+that holds its module. Every public name of ``tlbook.methods`` that has a place is found here, so a new method needs no
+entry anywhere.
 """
 
 from __future__ import annotations
