@@ -1,3 +1,8 @@
+from .classical_adaptation.bda import BDA as BDA
+from .classical_adaptation.gfk import GFK as GFK
+from .classical_adaptation.jda import JDA as JDA
+from .classical_adaptation.subspace_alignment import SubspaceAlignment as SubspaceAlignment
+from .classical_adaptation.tca import TCA as TCA
 from .dann import DANN as DANN
 from .finetune import L2SP as L2SP
 from .finetune import FineTune as FineTune
@@ -13,11 +18,15 @@ from .partial_transfer.san import SAN as SAN
 from .source_only import SourceOnly as SourceOnly
 
 __all__ = [
+    "BDA",
     "DANN",
+    "GFK",
     "IWAN",
+    "JDA",
     "L2SP",
     "PADA",
     "SAN",
+    "TCA",
     "Batch",
     "FineTune",
     "LayerTransfer",
@@ -26,4 +35,5 @@ __all__ = [
     "Phase",
     "Place",
     "SourceOnly",
+    "SubspaceAlignment",
 ]
