@@ -85,6 +85,8 @@ def test_tensors_and_arrays_give_the_same(method: Any) -> None:
     xs, ys, xt = rows()
     a = clone(method).fit(xs, ys, xt)
     b = clone(method).fit(torch.from_numpy(xs), torch.from_numpy(ys), torch.from_numpy(xt).requires_grad_())
+    short = torch.from_numpy(xt).bfloat16()
+    assert np.array_equal(a.transform(short.double().numpy()), b.transform(short))
     assert np.array_equal(a.transform(xt), b.transform(torch.from_numpy(xt)))
     assert np.array_equal(a.predict(xt), b.predict(torch.from_numpy(xt)))
 
@@ -118,6 +120,7 @@ BAD = {
     "NaN in the source": lambda xs, ys, xt: (nan(xs), ys, xt),
     "NaN in the target": lambda xs, ys, xt: (xs, ys, nan(xt)),
     "infinity": lambda xs, ys, xt: (xs, ys, np.where(xt == xt.max(), np.inf, xt)),
+    "numbers whose squares overflow": lambda xs, ys, xt: (xs * 1e155, ys, xt),
     "no source rows": lambda xs, ys, xt: (xs[:0], ys[:0], xt),
     "no target rows": lambda xs, ys, xt: (xs, ys, xt[:0]),
     "one dimension": lambda xs, ys, xt: (xs[:, 0], ys, xt),

@@ -14,7 +14,7 @@ Matrix = NDArray[np.float64]
 
 
 def flow(p_s: Matrix, p_t: Matrix, nodes: int = 40) -> Matrix:
-    """∫₀¹ Φ(t)Φ(t)ᵀ dt by Gauss-Legendre, with the geodesic of Edelman, Arias and Smith (1998, eq. 2.65).
+    """∫₀¹ Φ(t)Φ(t)ᵀ dt by Gauss-Legendre, with the geodesic of Edelman, Arias and Smith (1998).
 
     Its velocity is the logarithm of the map from P_S to P_T: by the horizontal part of P_T(P_SᵀP_T)⁻¹.
     """

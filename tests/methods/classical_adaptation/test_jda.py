@@ -28,7 +28,7 @@ def rows(n_s: int = 60, n_t: int = 45, d: int = 9, classes: int = 3) -> tuple[Ma
 
 
 def mmd_matrix(source: NDArray[np.bool_], target: NDArray[np.bool_]) -> Matrix:
-    """M_c of eq. 4 and 6 entry by entry; all samples give M₀."""
+    """M_c entry by entry; all samples give M₀."""
     inside = np.concatenate([source, target])
     n_s, n = len(source), len(inside)
     m = np.zeros((n, n))
@@ -130,6 +130,13 @@ def test_whitened_it_keeps_the_constraint_as_written() -> None:
     assert len(z) * np.cov(z.T, bias=True) == pytest.approx(np.eye(4), abs=1e-8)
 
 
+def test_where_the_origin_lies_does_not_matter() -> None:
+    xs, ys, xt = rows()
+    near, far = (JDA(dim=3, iterations=4).fit(xs + offset, ys, xt + offset) for offset in (0, 1e7))
+    assert (near.pseudo_labels_ == far.pseudo_labels_).all()
+    assert np.abs(far.weights_) == pytest.approx(np.abs(near.weights_), abs=1e-5)
+
+
 def test_another_classifier_guesses() -> None:
     xs, ys, xt = rows()
     method = JDA(dim=3, iterations=3, classifier=LogisticRegression(max_iter=500)).fit(xs, ys, xt)
@@ -188,7 +195,7 @@ def test_the_estimate_is_used_and_recorded() -> None:
     [
         (JDA(dim=10), "dim is 10; expected 1 … 9, the number of features, n_features = 9"),
         (JDA(dim=3, lam=0.0), "lam is 0.0; expected a number above 0"),
-        (JDA(dim=3, iterations=0), "iterations is 0; expected at least 1"),
+        (JDA(dim=3, iterations=0), "iterations is 0; expected a whole number, at least 1"),
         (BDA(dim=3, balance=1.5), "balance is 1.5; expected 0 … 1, or 'estimate'"),
         (BDA(dim=3, balance="guess"), "balance is 'guess'; expected 0 … 1, or 'estimate'"),  # type: ignore[arg-type]
     ],

@@ -20,7 +20,7 @@ __all__ = ["BDA", "estimate_balance"]
 class BDA(JDA):
     """Balanced distribution adaptation (Wang, Chen, Hao, Feng and Shen, ICDM 2017, section III), linear.
 
-    JDA's problem with (1 − μ)M₀ + μ Σ_{c=1…C} M_c in place of Σ_{c=0…C} M_c (eq. 8). Small μ suits domains that
+    JDA's problem with (1 − μ)M₀ + μ Σ_{c=1…C} M_c in place of Σ_{c=0…C} M_c. Small μ suits domains that
     differ as a whole, large μ domains whose classes have moved each its own way; with μ = ½ the solution is JDA's
     with 2λ. The first guess of the target's labels is that of the classifier on the features as they are.
 
@@ -81,7 +81,7 @@ class BDA(JDA):
 def estimate_balance(source_x: Matrix, source_y: NDArray[Any], target_x: Matrix, pseudo_y: NDArray[Any]) -> float:
     """How much of the shift is within the classes: μ̂ = 1 − d_M / (d_M + Σ_c d_c).
 
-    Wang, Feng, Chen, Yu, Huang and Yu, MEDA, ACM Multimedia 2018, section 3.4. d_M is the proxy A-distance 2(1 − 2ε)
+    Wang, Feng, Chen, Yu, Huang and Yu, MEDA, ACM Multimedia 2018. d_M is the proxy A-distance 2(1 − 2ε)
     between the domains and d_c that between the rows of class c, by guessed labels in the target; ε is the held-out
     error of a linear classifier. Here it is ridge regression, trained on every other row and tested on the rest,
     and a distance below 0 counts as 0. A class with fewer than two rows in a domain is left out.

@@ -18,9 +18,10 @@ from torch import Tensor
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Place
 
-__all__ = ["ClosedForm", "Matrix", "check_dim", "check_positive", "principal_axes"]
+__all__ = ["ClosedForm", "Matrix", "check_count", "check_dim", "check_positive", "principal_axes"]
 
 Matrix = NDArray[np.float64]
+LARGEST = 1e60  # its fourth power, summed, is a number yet
 
 
 class ClosedForm(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -94,6 +95,8 @@ class ClosedForm(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         except ValueError as error:
             words = " ".join(str(error).split())
             raise TlbookError(f"{name} cannot be used: {words}; expected finite numbers, N×D") from None
+        if (largest := np.abs(rows).max()) > LARGEST:
+            raise TlbookError(f"{name} reaches {largest:.0e}; expected at most {LARGEST:.0e}: standardise the features")
         return rows
 
     @staticmethod
@@ -113,13 +116,21 @@ class ClosedForm(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
 
 def _array(x: ArrayLike | Tensor) -> Any:
-    return x.detach().cpu().numpy() if isinstance(x, Tensor) else x
+    if not isinstance(x, Tensor):
+        return x
+    return (x.double() if x.is_floating_point() else x).detach().cpu().numpy()  # numpy knows no bfloat16
 
 
 def check_dim(dim: int, allowed: int, why: str) -> None:
     """Raise a TlbookError where so many dimensions cannot be had."""
     if not (isinstance(dim, Integral) and 1 <= dim <= allowed):
         raise TlbookError(f"dim is {dim}; expected 1 … {allowed}, {why}: choose another dim or give more data")
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise a TlbookError where a setting is not a whole number above 0."""
+    if not (isinstance(value, Integral) and value >= 1):
+        raise TlbookError(f"{name} is {value!r}; expected a whole number, at least 1")
 
 
 def check_positive(name: str, value: float) -> None:

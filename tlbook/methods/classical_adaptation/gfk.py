@@ -18,10 +18,10 @@ class GFK(ClosedForm):
     The principal subspaces of the two domains are two points of a Grassmann manifold; Φ(t) walks the shortest way
     from the one, Φ(0), to the other, Φ(1). The kernel is what all steps on the way say together:
 
-        G = ∫₀¹ Φ(t)Φ(t)ᵀ dt   (eq. 5)
+        G = ∫₀¹ Φ(t)Φ(t)ᵀ dt
 
     With P_Sᵀ P_T = U₁ cos(Θ) Vᵀ and P_T V = P_S U₁ cos(Θ) + U₂ sin(Θ), Φ(t) = P_S U₁ cos(tΘ) + U₂ sin(tΘ), and every
-    angle θ contributes a 2×2 block (eq. 6–7). Angles that are 0, because the subspaces share directions or because
+    angle θ contributes a 2×2 block. Angles that are 0, because the subspaces share directions or because
     2·dim > D, take the limits of these formulas. A distance needs no common origin, so rows are not centred.
 
     Args:
@@ -59,7 +59,7 @@ class GFK(ClosedForm):
         sin = np.linalg.norm(b, axis=0)
         theta = self.angles_ = np.arctan2(sin, cos)
         b = np.divide(b, sin, out=np.zeros_like(b), where=sin > 0)
-        # eq. 7; np.sinc(x) is sin(πx)/(πx), with its limit at 0
+        # np.sinc(x) is sin(πx)/(πx), with its limit at 0
         l1 = (1 + np.sinc(2 * theta / np.pi)) / 2  # ∫ cos²(tθ) dt
         l2 = np.sinc(theta / np.pi) * np.sin(theta) / 2  # ∫ cos(tθ) sin(tθ) dt
         l3 = (1 - np.sinc(2 * theta / np.pi)) / 2  # ∫ sin²(tθ) dt

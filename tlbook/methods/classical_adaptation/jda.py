@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbook.errors import TlbookError
 from tlbook.methods.classical_adaptation.eigen import leading_directions
-from tlbook.methods.classical_adaptation.estimator import ClosedForm, Matrix, check_dim, check_positive
+from tlbook.methods.classical_adaptation.estimator import ClosedForm, Matrix, check_count, check_dim, check_positive
 
 __all__ = ["JDA", "mean_gaps"]
 
 
 def mean_gaps(source_y: NDArray[Any], pseudo_y: NDArray[Any] | None, n_target: int, classes: NDArray[Any]) -> Matrix:
-    """The vectors whose outer products are JDA's matrices M₀, M₁ … M_C, one a column: M_c = v_c v_cᵀ (eq. 4 and 6).
+    """The vectors whose outer products are JDA's matrices M₀, M₁ … M_C, one a column: M_c = v_c v_cᵀ.
 
     v₀ has 1/n_s on the source and −1/n_t on the target, so that Xᵀv₀ is the difference of the means; v_c is the same
     among the samples of class c. A class that has no samples on one side has no column.
@@ -44,7 +43,7 @@ class JDA(ClosedForm):
 
     In each iteration the leading solutions of
 
-        (X Σ_{c=0…C} M_c Xᵀ + λI) A = X H Xᵀ A Φ   (eq. 9; X holds samples as columns)
+        (X Σ_{c=0…C} M_c Xᵀ + λI) A = X H Xᵀ A Φ   (X holds samples as columns)
 
     give the map x ↦ Aᵀx, a classifier on the mapped source labels the target, and the labels give the next M₁ … M_C.
     M₀, the distance between the domains' means, belongs to every iteration; the first has nothing else. A class that
@@ -89,8 +88,7 @@ class JDA(ClosedForm):
         x = np.concatenate([xs, xt])
         check_positive("lam", self.lam)
         check_dim(self.dim, x.shape[1], f"the number of features, n_features = {x.shape[1]}")
-        if not self.iterations >= 1:
-            raise TlbookError(f"iterations is {self.iterations}; expected at least 1")
+        check_count("iterations", self.iterations)
         centred = x - x.mean(axis=0)
 
         def scatter(w: Matrix) -> Matrix:  # X H Xᵀ w
@@ -100,7 +98,7 @@ class JDA(ClosedForm):
         guesses: list[NDArray[Any]] = []
         pseudo_y = self._first_guess(xs, ys, xt)
         for _ in range(self.iterations):
-            gaps = x.T @ self._gaps(xs, ys, xt, pseudo_y)
+            gaps = centred.T @ self._gaps(xs, ys, xt, pseudo_y)  # each column of them sums to 0: as with x
             self.weights_, _ = leading_directions(scatter, gaps, self.lam, self.dim, self.whiten)
             pseudo_y = self._classify(xs @ self.weights_, ys).predict(xt @ self.weights_)
             guesses.append(pseudo_y)

@@ -14,7 +14,7 @@ __all__ = ["SubspaceAlignment"]
 class SubspaceAlignment(ClosedForm):
     """Subspace alignment (Fernando, Habrard, Sebban and Tuytelaars, ICCV 2013, section 3).
 
-    M* = argmin ‖P_S M − P_T‖²_F = P_Sᵀ P_T (eq. 2) maps the source's principal axes to the target's. Source rows are
+    M* = argmin ‖P_S M − P_T‖²_F = P_Sᵀ P_T maps the source's principal axes to the target's. Source rows are
     compared as x P_S M*, target rows as x P_T. Each domain is centred on its own mean, as its axes are.
 
     Args:
