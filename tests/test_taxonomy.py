@@ -12,7 +12,10 @@ from tlbook.methods import Place
 
 def package(**places: Place) -> SimpleNamespace:
     """A package with a method for each place, each in a module of its own name in small letters."""
-    made = {name: type(name, (), {"place": place, "__module__": f"a.{name.lower()}"}) for name, place in places.items()}
+    made = {
+        name: type(name, (), {"place": place, "__module__": f"tlbook.methods.{name.lower()}"})
+        for name, place in places.items()
+    }
     return SimpleNamespace(__all__=["Helper", *made], Helper=object, **made)
 
 
@@ -27,6 +30,11 @@ def test_every_public_method_with_a_place_is_found() -> None:
     assert {"DANN", "FineTune", "SourceOnly"} <= names
     assert names == {n for n in tlbook.methods.__all__ if hasattr(getattr(tlbook.methods, n), "place")}
     assert not names & {"Batch", "Method", "Place"}
+
+
+def test_the_parts_of_a_package_share_its_chapter() -> None:
+    chapters = {entry.name: entry.chapter for entry in taxonomy.entries()}
+    assert {chapters[name] for name in ("TCA", "GFK", "SubspaceAlignment", "JDA", "BDA")} == {"classical_adaptation"}
 
 
 def test_a_new_method_appears_by_itself() -> None:

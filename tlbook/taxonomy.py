@@ -1,7 +1,8 @@
 """The classifications of transfer learning, filled in from what the methods say of themselves.
 
-A method has its ``place`` (:class:`tlbook.methods.Place`); its chapter bears the name of its module. Every public
-name of ``tlbook.methods`` that has a place is found here, so a new method needs no entry anywhere.
+A method has its ``place`` (:class:`tlbook.methods.Place`); its chapter bears the name of its module, or of the package
+that holds its module. Every public name of ``tlbook.methods`` that has a place is found here, so a new method needs no
+entry anywhere.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Entry:
 
     Attributes:
         name: of the method's class.
-        chapter: the name of its module, which is that of its chapter.
+        chapter: the name of its module, or of the package around it, which is that of its chapter.
         place: what the method says of itself.
     """
 
@@ -91,7 +92,7 @@ def entries(package: object = methods) -> list[Entry]:
     public: Iterable[str] = getattr(package, "__all__", ())
     found = [getattr(package, name) for name in public]
     placed = [
-        Entry(each.__name__, each.__module__.rpartition(".")[2], each.place)
+        Entry(each.__name__, each.__module__.split(".")[2], each.place)  # tlbook.methods.CHAPTER, or a part of it
         for each in found
         if isinstance(getattr(each, "place", None), Place)
     ]

@@ -7,6 +7,10 @@ import nbformat
 
 from tools.imports import files_named
 
+# scikit-learn gives each estimator the methods set_…_request, whose texts link to its own guide.
+FOREIGN = ", ".join(f"set_{name}_request" for name in ("fit", "predict", "score", "transform"))
+OPTIONS = f"   :member-order: bysource\n   :exclude-members: {FOREIGN}\n"
+
 
 def generate(root: Path) -> str:
     """Markdown for every public module of ``tlbook``, with links to the chapters that import it."""
@@ -17,7 +21,7 @@ def generate(root: Path) -> str:
         files = {place, *place.rglob("*.py")}
         links = [f"[{_title(notebook)}]({notebook.name})" for notebook, used in users.items() if used & files]
         line = f"Used in {', '.join(links)}.\n\n" if links else ""
-        directive = f"```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n   :member-order: bysource\n```"
+        directive = f"```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n{OPTIONS}```"
         sections.append(f"\n## `{module}`\n\n{line}{directive}\n")
     return "".join(sections)
 

@@ -153,8 +153,7 @@ def test_blend_of_many_is_blend_of_few():
     assert len({image.tobytes() for image in blended.numpy()}) > 8980
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize(("name", "split"), [(name, split) for name in REAL for split in SOURCES[name].sizes])
 def test_real_sets_are_as_published_and_their_root_is_left_alone(name, split, real_root):
     before = sorted(real_root.glob("*/**"))
     check(name, split, real_root)

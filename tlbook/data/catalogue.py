@@ -12,13 +12,15 @@ from tlbook.data.digits import BLENDED, HANDWRITTEN
 from tlbook.data.domain import Domain
 from tlbook.data.mnist import FASHION_MNIST, MNIST
 from tlbook.data.mnist_m import MNIST_M
+from tlbook.data.office_caltech import OFFICE_CALTECH
 from tlbook.data.rendered import RENDERED
 from tlbook.data.source import Source, Store
 from tlbook.data.usps import USPS_DIGITS
 from tlbook.errors import TlbookError
 
 SOURCES = {
-    source.name: source for source in (HANDWRITTEN, RENDERED, BLENDED, MNIST, USPS_DIGITS, FASHION_MNIST, MNIST_M)
+    source.name: source
+    for source in (HANDWRITTEN, RENDERED, BLENDED, MNIST, USPS_DIGITS, FASHION_MNIST, MNIST_M, *OFFICE_CALTECH)
 }
 
 
@@ -53,14 +55,14 @@ def data_root(root: str | os.PathLike[str] | None = None) -> Path:
 
 
 def load(name: str, split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True) -> Domain:
-    """Load a domain into memory, its images as uint8.
+    """Load a domain into memory, its images or counts as uint8.
 
     Embedded sets (``digits``, ``rendered-digits``, ``digits-m``) need no files. Real sets are read from the
     root and, where files are missing or damaged, fetched into it from their public homes.
 
     Args:
         name: one of ``names()``.
-        split: ``"train"`` or ``"test"``.
+        split: ``"train"`` or ``"test"``; sets that come in one piece have ``"train"`` only.
         root: folder of the real sets; None means the environment's ``TLBOOK_DATA``, else the user's cache.
         download: whether files may be fetched.
 

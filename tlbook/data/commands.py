@@ -21,7 +21,7 @@ def list_() -> None:
     root = data_root()
     for source in SOURCES.values():
         shape = "×".join(map(str, source.shape))
-        sizes = (f"{source.sizes[split]:,}" for split in ("train", "test"))
+        sizes = (f"{source.sizes[split]:,}" if split in source.sizes else "–" for split in ("train", "test"))
         here = "yes" if source.present(root) else "no"
         rows.append([source.name, source.kind, shape, str(len(source.classes)), *sizes, here, source.licence])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -49,7 +49,7 @@ def verify(names: Names = None) -> None:
 
 
 def _each(names: list[str], download: bool, check: bool) -> None:
-    """Load both splits of each set, say how it went, and exit with 1 if any failed."""
+    """Load every split of each set, say how it went, and exit with 1 if any failed."""
     failed = False
     for name in names:
         try:

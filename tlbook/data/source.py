@@ -111,19 +111,19 @@ class Source:
     Args:
         name: the name that ``load`` takes.
         kind: ``"embedded"`` (made without a network) or ``"real"`` (read from the files of a public set).
-        shape: of one image, C×H×W.
+        shape: of one example; images are C×H×W.
         classes: the classes' names.
         sizes: number of examples of each split.
         licence: under which the data may be used.
         home: where the data come from.
         checksums: of each split, as ``tlbook.data.checksum`` computes them.
-        read: split and store → images N×C×H×W uint8, labels N int64.
+        read: split and store → examples N×… uint8, labels N int64.
         present: root → whether the files are there.
     """
 
     name: str
     kind: str
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     classes: tuple[str, ...]
     sizes: Mapping[str, int]
     licence: str

@@ -1,4 +1,9 @@
 from .adda import ADDA as ADDA
+from .classical_adaptation.bda import BDA as BDA
+from .classical_adaptation.gfk import GFK as GFK
+from .classical_adaptation.jda import JDA as JDA
+from .classical_adaptation.subspace_alignment import SubspaceAlignment as SubspaceAlignment
+from .classical_adaptation.tca import TCA as TCA
 from .dann import DANN as DANN
 from .deep_adaptation import DAN as DAN
 from .deep_adaptation import DDC as DDC
@@ -12,14 +17,24 @@ from .method import Batch as Batch
 from .method import Method as Method
 from .method import Phase as Phase
 from .method import Place as Place
+from .partial_transfer.iwan import IWAN as IWAN
+from .partial_transfer.pada import PADA as PADA
+from .partial_transfer.san import SAN as SAN
 from .source_only import SourceOnly as SourceOnly
 
 __all__ = [
     "ADDA",
+    "BDA",
     "DAN",
     "DANN",
     "DDC",
+    "GFK",
+    "IWAN",
+    "JDA",
     "L2SP",
+    "PADA",
+    "SAN",
+    "TCA",
     "Batch",
     "DaNN",
     "DeepCORAL",
@@ -30,4 +45,5 @@ __all__ = [
     "Phase",
     "Place",
     "SourceOnly",
+    "SubspaceAlignment",
 ]

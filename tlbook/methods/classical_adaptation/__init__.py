@@ -1,0 +1,1 @@
+"""Adaptation in closed form: a linear map or a kernel, found by an eigenproblem, with any classifier on top."""

@@ -1,0 +1,1 @@
+"""Adversarial adaptation to a target that has only some of the source's classes."""
