@@ -336,7 +336,7 @@ def test_gradients_of_the_distances(loss: Callable[[Tensor, Tensor], Tensor]) ->
 def test_gradients_around_a_median_that_is_held(
     loss: Callable[[Tensor, Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(losses, "_bandwidth", lambda median, mean: torch.tensor(1.7, dtype=torch.float64))
+    monkeypatch.setattr(losses, "_median", lambda squared: torch.tensor(1.7, dtype=torch.float64))
     assert torch.autograd.gradcheck(loss, checked(random(6, 3), random(6, 3, seed=1)))
 
 

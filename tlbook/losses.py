@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -255,7 +256,11 @@ def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float] | None = None, unbias
     """
     squared = _squared_distances(x, y, least=2 if unbiased else 1)
     if bandwidths is None:
-        return _mmd2(_kernels(squared, [1.0], [1.0], _median_of_different(squared)), len(x), unbiased)
+        return _mmd2(
+            _kernels(squared, [1.0], [1.0], _median(squared.take(_pairs(len(squared), squared.device)))),
+            len(x),
+            unbiased,
+        )
     if not len(bandwidths) or min(bandwidths) <= 0:
         raise TlbookError(f"bandwidths is {list(bandwidths)}; expected numbers above 0, or None for the median")
     share = [1 / len(bandwidths)] * len(bandwidths)
@@ -300,7 +305,11 @@ def mk_mmd2(
     """
     squared = _squared_distances(x, y, least=2 if unbiased else 1)
     weights = _mixture(multipliers, weights)
-    return _mmd2(_kernels(squared, multipliers, weights, _median_of_different(squared)), len(x), unbiased)
+    return _mmd2(
+        _kernels(squared, multipliers, weights, _median(squared.take(_pairs(len(squared), squared.device)))),
+        len(x),
+        unbiased,
+    )
 
 
 def linear_mmd2(
@@ -422,19 +431,18 @@ class _SquaredDistances(torch.autograd.Function):
         return slope
 
 
-def _median_of_different(squared: Tensor) -> Tensor:
-    """As :func:`_median`, of a matrix whose diagonal does not count."""
-    n = len(squared)  # the diagonal's n zeros are the smallest, so that no copy without them is needed
-    squared = squared.detach()
-    return _bandwidth(squared.flatten().kthvalue(n + (n * (n - 1) + 1) // 2).values, squared.sum() / (n * (n - 1)))
+@lru_cache(maxsize=8)
+def _pairs(n: int, device: torch.device) -> Tensor:
+    """Where the pairs of different rows stand in an n×n matrix, each pair once."""
+    i, j = torch.triu_indices(n, n, offset=1, device=device).unbind()
+    places: Tensor = i * n + j
+    return places
 
 
 def _median(squared: Tensor) -> Tensor:
     """The square of the median distance, without gradient; where it is 0 to rounding the mean, 1 where all are 0."""
-    return _bandwidth(squared.detach().median(), squared.detach().mean())
-
-
-def _bandwidth(median: Tensor, mean: Tensor) -> Tensor:
+    squared = squared.detach()
+    median, mean = squared.median(), squared.mean()
     return torch.where(median > 1e-4 * mean, median, torch.where(mean > 0, mean, torch.ones_like(mean)))
 
 

@@ -111,7 +111,7 @@ def test_what_is_adapted_unless_one_says_otherwise(kind: Any, lam: float, layers
 
 @each_method
 def test_the_gradient_in_float64(kind: type[DeepAdaptation], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(losses, "_bandwidth", lambda median, mean: torch.tensor(1.7).double())  # it is held
+    monkeypatch.setattr(losses, "_median", lambda squared: torch.tensor(1.7).double())  # it is held
 
     class Total(nn.Module):
         def __init__(self) -> None:
