@@ -228,8 +228,8 @@ def l2_sp(module: nn.Module, reference: nn.Module | Mapping[str, Tensor]) -> Ten
 def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float] | None = None, unbiased: bool = False) -> Tensor:
     """The squared maximum mean discrepancy of two samples under Gaussian kernels exp(−‖x − y‖²/2σ²).
 
-    Gretton et al., *A kernel two-sample test*, JMLR 13, 2012, eq. 5 (biased: a V-statistic, the diagonal counts) and
-    eq. 3 (unbiased: a U-statistic, without it).
+    Gretton et al., *A kernel two-sample test*, JMLR 13, 2012: biased, a V-statistic in which the diagonal counts, or
+    unbiased, a U-statistic without it.
 
     Args:
         x: N×D features.
@@ -281,7 +281,7 @@ def mk_mmd2(
     """The squared MMD under a mixture of Gaussian kernels around the median bandwidth.
 
     k = Σ_m β_m exp(−‖x − y‖²/2(mσ)²) with σ by the median heuristic (Gretton et al., NIPS 2012; Long et al., *Learning
-    transferable features with deep adaptation networks*, ICML 2015, eq. 2 and 3). Where σ² doubles from one kernel to
+    transferable features with deep adaptation networks*, ICML 2015). Where σ² doubles from one kernel to
     the next, the narrower kernel is the square of the wider, and one exponential serves all.
 
     Args:
@@ -317,9 +317,9 @@ def linear_mmd2(
 ) -> Tensor:
     """The squared multi-kernel MMD estimated in linear time, from pairs of rows that do not overlap.
 
-    The mean over i of k(x₂ᵢ, x₂ᵢ₊₁) + k(y₂ᵢ, y₂ᵢ₊₁) − k(x₂ᵢ, y₂ᵢ₊₁) − k(x₂ᵢ₊₁, y₂ᵢ) (Gretton et al., JMLR 2012, lemma
-    14; Long et al., ICML 2015, eq. 6). Unbiased, with a larger variance than the quadratic estimate. The bandwidth is
-    the median of the distances that occur in it.
+    The mean over i of k(x₂ᵢ, x₂ᵢ₊₁) + k(y₂ᵢ, y₂ᵢ₊₁) − k(x₂ᵢ, y₂ᵢ₊₁) − k(x₂ᵢ₊₁, y₂ᵢ) (Gretton et al., JMLR 13, 2012, the
+    linear-time statistic; Long et al., ICML 2015). Unbiased, with a larger variance than the quadratic estimate. The
+    bandwidth is the median of the distances that occur in it.
 
     Args:
         x: N×D features, N at least 2; of an odd N the last row is left out.
@@ -351,7 +351,7 @@ def linear_mmd2(
 def coral(x: Tensor, y: Tensor) -> Tensor:
     """How far two covariances are apart: ‖C_S − C_T‖²_F / 4d².
 
-    Sun and Saenko, *Deep CORAL*, ECCV workshops 2016, eq. 1 to 3. Means do not enter: a shifted sample is no further.
+    Sun and Saenko, *Deep CORAL*, ECCV workshops 2016. Means do not enter: a shifted sample is no further.
 
     Args:
         x: N×d features, N at least 2.

@@ -86,7 +86,7 @@ class ADDA(Method):
     def source_losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         """The terms of the first phase, as :meth:`losses`; the target is not looked at."""
         logits = self.label_head(self.source_features(source.x))
-        return {"label": cross_entropy(logits, source.labels)}  # eq. 1 and 9, L_cls
+        return {"label": cross_entropy(logits, source.labels)}  # L_cls
 
     def copy_source(self) -> None:
         """Let the target's encoder start where the source's has arrived."""
@@ -101,6 +101,6 @@ class ADDA(Method):
         held = {name: p.detach() for name, p in self.domain_head.named_parameters()}
         fooled = functional_call(self.domain_head, held, (f_t,))
         return {
-            "domain": domain_adversarial(domain, len(f_s)),  # eq. 9, L_advD: D learns, the encoders do not
-            "encoder": F.softplus(fooled).mean(),  # eq. 9, L_advM: "source" is wanted of the target; M_t learns
+            "domain": domain_adversarial(domain, len(f_s)),  # L_advD: D learns, the encoders do not
+            "encoder": F.softplus(fooled).mean(),  # L_advM: "source" is wanted of the target; M_t learns
         }

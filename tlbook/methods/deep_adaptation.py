@@ -113,8 +113,8 @@ class DaNN(DeepAdaptation):
 class DDC(DeepAdaptation):
     """Deep domain confusion (Tzeng, Hoffman, Zhang, Saenko and Darrell, arXiv 1412.3474, 2014): the means shall agree.
 
-    ℓ_A = ‖mean of φ(x_s) − mean of φ(x_t)‖² with φ the activations of one narrow *adaptation layer* (eq. 1, squared as
-    in eq. 2): MMD² under the linear kernel. Other differences between the domains it does not see. In the paper the
+    ℓ_A = ‖mean of φ(x_s) − mean of φ(x_t)‖² with φ the activations of one narrow *adaptation layer*:
+    MMD² under the linear kernel. Other differences between the domains it does not see. In the paper the
     adaptation layer has 256 units and stands before the classifier: let ``features`` end in it.
 
     Args:
@@ -137,18 +137,18 @@ class DDC(DeepAdaptation):
 
     def distance(self, source: Tensor, target: Tensor) -> Tensor:
         """The squared distance of the means."""
-        return (source.mean(dim=0) - target.mean(dim=0)).square().sum()  # eq. 1
+        return (source.mean(dim=0) - target.mean(dim=0)).square().sum()
 
 
 class DAN(DeepAdaptation):
     """Deep adaptation networks (Long, Cao, Wang and Jordan, ICML 2015): many kernels, in several layers.
 
-    ℓ_A is the MK-MMD² of eq. 2 under five Gaussian kernels, summed over the layers of the label head (eq. 4): the
+    ℓ_A is the MK-MMD² under five Gaussian kernels, summed over the layers of the label head: the
     deeper a layer, the more it belongs to its task and its domain.
 
     Two things differ from the paper, as in most code of it: the kernels weigh all alike, where the paper chooses β for
     the power of the test; and MK-MMD² is the biased estimate over all pairs of the batch, which is never below 0, where
-    the paper's eq. 6 takes the unbiased one over pairs that do not overlap (``losses.linear_mmd2``).
+    the paper takes the unbiased one over pairs that do not overlap (``losses.linear_mmd2``).
 
     Args:
         features: as in :class:`DeepAdaptation`.
@@ -181,7 +181,7 @@ class DAN(DeepAdaptation):
 class DeepCORAL(DeepAdaptation):
     """Deep CORAL (Sun and Saenko, ECCV workshops 2016): the covariances of the class logits shall agree.
 
-    ℓ_A = ‖C_S − C_T‖²_F / 4d² (eq. 1 to 3), on the last layer. The paper's rule for λ: such that at the end of the
+    ℓ_A = ‖C_S − C_T‖²_F / 4d², on the last layer. The paper's rule for λ: such that at the end of the
     training ℓ_c and λℓ_A are about equal; its authors' settings for six tasks lie four orders of magnitude apart.
 
     Args:
