@@ -18,7 +18,7 @@ from tlbook import evaluate, experiments, fit, nets
 from tlbook.data import Domain, checksum
 from tlbook.errors import TlbookError
 from tlbook.experiments import Experiment, Published, dann, find, names, read, reproduce, result
-from tlbook.methods import DANN
+from tlbook.methods import DANN, PADA, SAN
 from tlbook.methods.dann import mu_schedule
 
 SCHEMA = json.loads(result.SCHEMA.read_text())
@@ -96,7 +96,7 @@ def test_what_is_said_of_the_training_is_what_is_done() -> None:
         if experiment.schedule is mu_schedule:
             assert "μ_p" in experiment.training
         method = experiment.method()
-        assert isinstance(method, DANN) == ("λ_p" in experiment.training)
+        assert isinstance(method, DANN | PADA | SAN) == ("λ_p" in experiment.training)
         assert getattr(method, "gamma", 10) == 10
 
 

@@ -21,6 +21,9 @@ NORM = ", batch normalisation after each convolution"
 APART = NORM + ", with statistics for each domain"
 NETWORK = "conv 20×3×3, pool, conv 50×3×3, pool, 128, labels 10"
 
+ADAM = "Adam, β₁ = 0.5, 1e-3 falling by μ_p, 2,000 steps of 64 + 64 images"
+GAME = ADAM + ", λ_p with γ = 10"
+
 base = partial(
     Experiment,
     table="none: the paper has no task of digits",
@@ -29,7 +32,7 @@ base = partial(
         "without; grey, 16×16, the resolution of USPS; accuracy among ten classes on the official test images of the "
         "target's digits 0–4"
     ),
-    training="Adam, β₁ = 0.5, 1e-3 falling by μ_p, 2,000 steps of 64 + 64 images",
+    training=ADAM,
     selection=(
         "the last step is reported. Network and schedule were fixed before; what is particular to a method is the "
         "paper's or the authors' code's, but for SAN's factor K and weight of the entropy, without which it collapses, "
@@ -98,6 +101,7 @@ dann = partial(
     title="DANN",
     paper="Ganin et al., Domain-adversarial training of neural networks, JMLR 2016",
     network=NETWORK + "; domain 128-1" + APART,
+    training=GAME,
     method=dann_network,
 )
 pada = partial(
@@ -105,6 +109,7 @@ pada = partial(
     title="PADA",
     paper="Cao, Ma, Long and Wang, Partial adversarial domain adaptation, ECCV 2018",
     network=NETWORK + "; domain 128-1" + APART,
+    training=GAME,
     method=pada_network,
 )
 san = partial(
@@ -112,6 +117,7 @@ san = partial(
     title="SAN",
     paper="Cao, Long, Wang and Jordan, Partial transfer learning with selective adversarial networks, CVPR 2018",
     network=NETWORK + "; ten domain heads 64-1" + APART + "; λ_p times K = 10, entropy times 0.1",
+    training=GAME,
     method=san_network,
 )
 iwan = partial(
@@ -119,6 +125,7 @@ iwan = partial(
     title="IWAN",
     paper="Zhang, Ding, Li and Ogunbona, Importance weighted adversarial nets, CVPR 2018",
     network=NETWORK + NORM + "; D and D₀ 128-1 with dropout ½; u = 0.1, entropy times 0.1, as in the paper",
+    training=ADAM + ", half of them on the source alone",
     method=iwan_network,
 )
 iwan_still = partial(
