@@ -99,7 +99,7 @@ def test_the_selective_loss_is_the_double_loop_of_the_paper() -> None:
 
 
 def test_sans_losses_move_features_and_heads_as_the_paper_says() -> None:
-    method, (source, target) = san(scale=2.0).double(), batches()
+    method, (source, target) = san().double(), batches()
     terms = method.losses(source, target, 0.4)
     features = method.features(torch.cat([source.x, target.x]))
     logits = method.label_head(features)
@@ -107,7 +107,7 @@ def test_sans_losses_move_features_and_heads_as_the_paper_says() -> None:
     plain = selective_adversarial(method.domain_heads(features), y_hat, N)
     assert terms["domain"].item() == pytest.approx(plain.item(), abs=1e-12)
     assert terms["entropy"].item() == pytest.approx(losses.entropy(logits[N:]).item(), abs=1e-12)
-    lam = 2.0 * lambda_schedule(0.4)
+    lam = lambda_schedule(0.4)
     for got, want in zip(gradients(terms["domain"], method.features), gradients(plain, method.features), strict=True):
         torch.testing.assert_close(got, -lam * want)
     for got, want in zip(
@@ -230,6 +230,13 @@ def test_source_features_and_label_head_stand_still_in_the_second_phase() -> Non
         assert torch.equal(after, at_start[name]) == still, name
     for name, p in method.source_features.named_parameters():
         assert torch.equal(at_start["features." + name], p)  # F_t began as F_s
+
+
+def test_the_rate_is_that_of_iwans_second_phase() -> None:
+    assert [phase.rate for phase in iwan(rate=0.3).phases()] == [1.0, 0.3]
+    for rate in (0.0, -1.0, float("nan")):
+        with pytest.raises(TlbookError, match="expected a factor above 0"):
+            iwan(rate=rate)
 
 
 # all three

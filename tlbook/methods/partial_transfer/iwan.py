@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, domain_adversarial, entropy, gradient_reversal
 from tlbook.methods.method import Batch, Method, Phase, Place
 from tlbook.methods.partial_transfer.pada import weighted_domain_adversarial
@@ -67,6 +68,10 @@ class IWAN(Method):
         upper: u of :func:`iwan_lambda`; 0.1 is the paper's, made for a pre-trained network. Training from scratch
             needs more.
         entropy_weight: γ, of the target's entropy, which moves F_t alone.
+        rate: the learning rate of the second phase in terms of the first's, above 0.
+
+    Raises:
+        TlbookError: when the rate is not above 0.
 
     Example:
         >>> from tlbook import nets
@@ -85,18 +90,24 @@ class IWAN(Method):
         domain_head: nn.Module,
         upper: float = 0.1,
         entropy_weight: float = 0.1,
+        rate: float = 1.0,
     ) -> None:
+        if not rate > 0:
+            raise TlbookError(f"rate is {rate}; expected a factor above 0: 1 keeps the first phase's learning rate")
         super().__init__(features, label_head)
         self.source_features = copy.deepcopy(features)
         self.weigher = weigher
         self.domain_head = domain_head
         self.upper = upper
         self.entropy_weight = entropy_weight
+        self.rate = rate
 
     def phases(self) -> tuple[Phase, ...]:
+        first = (self.source_features, self.label_head)
+        second = (self.features, self.weigher, self.domain_head)
         return (
-            Phase("source", self.source_losses, (self.source_features, self.label_head)),
-            Phase("adaptation", self.losses, (self.features, self.weigher, self.domain_head), start=self.copy_features),
+            Phase("source", self.source_losses, first),
+            Phase("adaptation", self.losses, second, start=self.copy_features, rate=self.rate),
         )
 
     def copy_features(self) -> None:

@@ -58,15 +58,12 @@ class SAN(Method):
     k as much as the label head takes it for class k, and discriminator k counts as much as the target seems to have of
     class k; what the target does not have falls silent. The label head's entropy on the target is minimised as well.
 
-    The paper divides by all rows and weighs twice by numbers that sum to 1 over the classes, so the adversarial term
-    is about K times smaller than DANN's. ``scale`` makes up for it.
-
     Args:
         features: G_f, inputs N×… to features N×D.
         label_head: G_y, features to logits N×K.
         domain_heads: the K discriminators as one module, features N×D to logits N×K: ``nets.ClasswiseMLP``.
-        scale: a factor on λ_p; 1 is the paper's equation.
-        entropy_weight: of the target's entropy; 1 is the paper's equation.
+        entropy_weight: of the target's entropy; 1 is the paper's equation, the authors' code has 0.1, 0.2 or 1 by
+            data set. From random weights, 1 can put the whole target into one class.
 
     Example:
         >>> from tlbook import nets
@@ -83,19 +80,17 @@ class SAN(Method):
         features: nn.Module,
         label_head: nn.Module,
         domain_heads: nn.Module,
-        scale: float = 1.0,
         entropy_weight: float = 1.0,
     ) -> None:
         super().__init__(features, label_head)
         self.domain_heads = domain_heads
-        self.scale = scale
         self.entropy_weight = entropy_weight
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         n = len(source.x)
         features = self.features(torch.cat([source.x, target.x]))
         logits = self.label_head(features)
-        reversed_features = gradient_reversal(features, self.scale * lambda_schedule(progress))
+        reversed_features = gradient_reversal(features, lambda_schedule(progress))
         return {
             "label": cross_entropy(logits[:n], source.labels),  # C's first term
             "domain": selective_adversarial(
