@@ -34,9 +34,10 @@ base = partial(
     ),
     training=ADAM,
     selection=(
-        "the last step is reported. The schedule was fixed before; what is particular to a method is the paper's or the "
-        "authors' code's. Three choices followed trials of one or two seeds whose test accuracy was seen: normalisation "
-        "and 16×16 (without them IWAN collapses), and of SAN's entropy weights in that code the 0.1 (with 1 it collapses)"
+        "the last step is reported. The schedule was fixed before; what is particular to a method is the paper's or "
+        "the authors' code's. Three choices followed trials of one or two seeds whose test accuracy was seen: "
+        "normalisation and 16×16 (without them IWAN collapses), and of SAN's entropy weights in that code the 0.1 "
+        "(with 1 it collapses)"
     ),
     published=None,
     steps=2_000,
