@@ -1,4 +1,5 @@
 from .adda import ADDA as ADDA
+from .capsules import CapsNet as CapsNet
 from .classical_adaptation.bda import BDA as BDA
 from .classical_adaptation.gfk import GFK as GFK
 from .classical_adaptation.jda import JDA as JDA
@@ -36,6 +37,7 @@ __all__ = [
     "SAN",
     "TCA",
     "Batch",
+    "CapsNet",
     "DaNN",
     "DeepCORAL",
     "FineTune",
