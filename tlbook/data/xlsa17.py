@@ -76,7 +76,7 @@ class Benchmark:
 def load_splits(name: str, root: str | os.PathLike[str] | None = None, field: Field = "att") -> Splits:
     """Read ``att_splits.mat``, which needs no features.
 
-    Under the data root the file is ``zero-shot/NAME_att_splits.mat``, or ``xlsa17/data/NAME/att_splits.mat`` as unpacked.
+    Under the data root the file is ``zero-shot/NAME_att_splits.mat``, or ``xlsa17/data/NAME/att_splits.mat``.
 
     Args:
         name: one of ``BENCHMARKS``.

@@ -135,9 +135,7 @@ def test_signatures_are_standardised_over_the_seen_classes_each_kind_by_itself()
 def test_a_class_cannot_be_seen_and_held_out_and_needs_a_specimen() -> None:
     x, y = np.random.default_rng(0).normal(size=(6, 2)), [0, 0, 1, 1, 2, 2]
     for others in ([2], [], [7]):
-        with pytest.raises(
-            TlbookError, match=r"^classes \[0, 1, 2\] have examples, [^\n]*expected at least one[^\n]*$"
-        ):
+        with pytest.raises(TlbookError, match=r"^classes \[0, 1, 2\] have examples, [^\n]*expected at least[^\n]*$"):
             signatures(x, y, x, [0, 1, 2, 3, 3, 3], others)
     with pytest.raises(TlbookError, match=r"^none of 2 measures varies[^\n]*$"):
         signatures(0 * x, y, x, [0, 1, 2, 3, 3, 3], [3])
