@@ -120,7 +120,8 @@ def test_signatures_are_standardised_over_the_seen_classes_each_kind_by_itself()
     y, printed = np.repeat([1, 4, 6], 5), np.tile([1, 4, 6, 2, 9], 3)
     x, specimens = rng.normal(size=(15, 4)), rng.normal(size=(15, 4))
     x[:, 2] = 7.0  # the same in all handwriting
-    seen, others = signatures(x, y, specimens, printed, [9, 2])
+    seen, others, kept = signatures(x, y, specimens, printed, [9, 2])
+    assert kept.tolist() == [True, True, False, True]
     means = np.stack([x[y == c].mean(axis=0) for c in (1, 4, 6)])[:, [0, 1, 3]]
     prints = {c: specimens[printed == c].mean(axis=0)[[0, 1, 3]] for c in (1, 4, 6, 2, 9)}
     centre = np.mean([prints[c] for c in (1, 4, 6)], axis=0)
@@ -129,7 +130,11 @@ def test_signatures_are_standardised_over_the_seen_classes_each_kind_by_itself()
     np.testing.assert_allclose(others, np.clip([(prints[c] - centre) / spread for c in (9, 2)], -3, 3))
     # what print and handwriting differ by as a whole has no say
     again = signatures(x, y, 5 * specimens - 3, printed, [9, 2])
-    np.testing.assert_allclose(again[1], others)
+    np.testing.assert_allclose(again.others, others)
+    # pictures are centred only
+    grey = signatures(x, y, specimens, printed, [9, 2], scale=False)
+    np.testing.assert_allclose(grey.seen, means - means.mean(axis=0))
+    np.testing.assert_allclose(grey.others, np.subtract([prints[9], prints[2]], centre))
 
 
 def test_a_class_cannot_be_seen_and_held_out_and_needs_a_specimen() -> None:

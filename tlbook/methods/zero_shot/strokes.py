@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
@@ -11,7 +13,7 @@ from torch import Tensor
 from tlbook.errors import TlbookError
 from tlbook.methods.classical_adaptation.estimator import Matrix
 
-__all__ = ["MEASURES", "frame", "measure", "signatures", "skeleton"]
+__all__ = ["MEASURES", "Signatures", "frame", "measure", "signatures", "skeleton"]
 
 Mask = NDArray[np.bool_]
 SIZE = 20  # of the frame that a sign is brought to, in pixels
@@ -183,9 +185,28 @@ def _directions(grey: Matrix) -> Matrix:
     return directions
 
 
+class Signatures(NamedTuple):
+    """Descriptions of classes.
+
+    Attributes:
+        seen: C×B, in ascending order of the seen classes.
+        others: K×B, in the order asked for.
+        kept: A, which of the measures the B columns are.
+    """
+
+    seen: Matrix
+    others: Matrix
+    kept: Mask
+
+
 def signatures(
-    x: Matrix, y: ArrayLike, specimens: Matrix, specimen_classes: ArrayLike, classes: ArrayLike
-) -> tuple[Matrix, Matrix]:
+    x: Matrix,
+    y: ArrayLike,
+    specimens: Matrix,
+    specimen_classes: ArrayLike,
+    classes: ArrayLike,
+    scale: bool = True,
+) -> Signatures:
     """Describe seen classes by their own examples and other classes by printed specimens.
 
     The mean of each measure over a class is its description. Print and handwriting differ as a whole, so each is
@@ -198,9 +219,7 @@ def signatures(
         specimens: M×A measures of printed specimens of the seen and the other classes.
         specimen_classes: M, their classes.
         classes: the other classes, in the order wanted.
-
-    Returns:
-        The signatures of the seen classes, C×B, in ascending order of their names, and of the others, K×B.
+        scale: whether columns are divided by their spread; leave that out where all share a unit, as grey values do.
 
     Raises:
         TlbookError: when one of the other classes has examples in x, a class has no specimen, or nothing varies.
@@ -208,7 +227,7 @@ def signatures(
     Example:
         >>> x = np.array([[1.0, 5.0], [3.0, 5.0]])
         >>> signatures(x, [0, 1], 10 * np.array([[1.0, 0.0], [3.0, 1.0], [2.0, 2.0]]), [0, 1, 2], [2])
-        (array([[-1.], [ 1.]]), array([[0.]]))
+        Signatures(seen=array([[-1.], [ 1.]]), others=array([[0.]]), kept=array([ True, False]))
     """
     names, printed, others = np.asarray(y), np.asarray(specimen_classes), np.asarray(classes)
     seen = np.unique(names)
@@ -225,6 +244,8 @@ def signatures(
     if not varies.any():
         raise TlbookError(f"none of {x.shape[1]} measures varies over the seen classes; expected some that do")
     own, print_of_seen, print_of_others = (m[:, varies] for m in (own, print_of_seen, print_of_others))
-    described = (own - own.mean(axis=0)) / own.std(axis=0)
-    others_z = (print_of_others - print_of_seen.mean(axis=0)) / print_of_seen.std(axis=0)
-    return described, others_z.clip(-FARTHEST, FARTHEST)
+    described, read = own - own.mean(axis=0), print_of_others - print_of_seen.mean(axis=0)
+    if not scale:
+        return Signatures(described, read, varies)
+    others_z = (read / print_of_seen.std(axis=0)).clip(-FARTHEST, FARTHEST)
+    return Signatures(described / own.std(axis=0), others_z, varies)
