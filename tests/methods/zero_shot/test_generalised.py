@@ -37,8 +37,21 @@ def test_only_seen_classes_pay() -> None:
     paid[:, SEEN] -= 0.7
     assert np.array_equal(stack(scores, SEEN, 0.7), paid.argmax(axis=1))
     assert np.array_equal(stack(scores, SEEN, 0.0), scores.argmax(axis=1))
-    assert SEEN[stack(scores, SEEN, -1e6)].all()
-    assert not SEEN[stack(scores, SEEN, 1e6)].any()
+    for large in (1e6, np.inf):
+        assert SEEN[stack(scores, SEEN, -large)].all()
+        assert not SEEN[stack(scores, SEEN, large)].any()
+        alone = np.flatnonzero(~SEEN)[scores[:, ~SEEN].argmax(axis=1)]
+        assert np.array_equal(stack(scores, SEEN, large), alone)
+
+
+def test_what_is_not_a_number_is_refused() -> None:
+    scores, truth = problem()
+    with pytest.raises(TlbookError, match=r"^penalty is NaN; expected [^\n]*$"):
+        stack(scores, SEEN, np.nan)
+    scores[3, 1] = np.nan
+    for call in (lambda: stack(scores, SEEN, 0.0), lambda: trade(scores, truth, SEEN)):
+        with pytest.raises(TlbookError, match=r"^scores are not finite; expected [^\n]*$"):
+            call()
 
 
 def test_the_curve_is_what_stacking_gives_at_each_penalty() -> None:

@@ -43,20 +43,24 @@ def stack(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
     Args:
         scores: N×C, higher is better, of seen and unseen classes.
         seen: C, whether a class was seen in training.
-        penalty: what is taken from the scores of seen classes; 0 is plain stacking, the largest score wins.
+        penalty: what is taken from the scores of seen classes; 0 is plain stacking, the largest score wins, and
+            infinity leaves the unseen classes alone.
 
     Returns:
         N class numbers 0 … C−1.
 
     Raises:
-        TlbookError: when no class is seen or none is unseen, or the shapes do not fit.
+        TlbookError: when no class is seen or none is unseen, the shapes do not fit, or a number is not one.
 
     Example:
         >>> scores = np.array([[0.9, 0.8], [0.9, 0.2]])
         >>> stack(scores, [True, False], 0.0).tolist(), stack(scores, [True, False], 0.3).tolist()
         ([0, 0], [1, 0])
     """
-    best: Labels = (scores - penalty * _seen(scores, seen)).argmax(axis=1)
+    known = _seen(scores, seen)
+    if np.isnan(penalty):
+        raise TlbookError("penalty is NaN; expected a number, or plus or minus infinity")
+    best: Labels = np.where(known, scores - penalty, scores).argmax(axis=1)
     return best
 
 
@@ -135,6 +139,8 @@ def _seen(scores: Matrix, seen: ArrayLike) -> NDArray[np.bool_]:
     known = np.asarray(seen, dtype=bool)
     if scores.ndim != 2 or known.shape != scores.shape[1:]:
         raise TlbookError(f"seen has shape {known.shape} for scores of {scores.shape}; expected one mark a class")
+    if not np.isfinite(scores).all():
+        raise TlbookError("scores are not finite; expected finite ones: look for NaN in what they were made from")
     if known.all() or not known.any():
         raise TlbookError(
             f"{int(known.sum())} of {len(known)} classes are seen; expected some seen and some unseen: with no unseen "
