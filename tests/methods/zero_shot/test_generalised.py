@@ -38,10 +38,11 @@ def test_only_seen_classes_pay() -> None:
     assert np.array_equal(stack(scores, SEEN, 0.7), paid.argmax(axis=1))
     assert np.array_equal(stack(scores, SEEN, 0.0), scores.argmax(axis=1))
     for large in (1e6, np.inf):
-        assert SEEN[stack(scores, SEEN, -large)].all()
-        assert not SEEN[stack(scores, SEEN, large)].any()
-        alone = np.flatnonzero(~SEEN)[scores[:, ~SEEN].argmax(axis=1)]
-        assert np.array_equal(stack(scores, SEEN, large), alone)
+        for side, penalty in ((SEEN, -large), (~SEEN, large)):
+            alone = np.flatnonzero(side)[scores[:, side].argmax(axis=1)]
+            assert np.array_equal(stack(scores, SEEN, penalty), alone)
+    paid[:, SEEN] += 1.9
+    assert np.array_equal(stack(scores, SEEN, -1.2), paid.argmax(axis=1))
 
 
 def test_what_is_not_a_number_is_refused() -> None:

@@ -44,7 +44,7 @@ def stack(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
         scores: N×C, higher is better, of seen and unseen classes.
         seen: C, whether a class was seen in training.
         penalty: what is taken from the scores of seen classes; 0 is plain stacking, the largest score wins, and
-            infinity leaves the unseen classes alone.
+            infinity leaves the unseen classes alone, minus infinity the seen ones.
 
     Returns:
         N class numbers 0 … C−1.
@@ -60,7 +60,8 @@ def stack(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
     known = _seen(scores, seen)
     if np.isnan(penalty):
         raise TlbookError("penalty is NaN; expected a number, or plus or minus infinity")
-    best: Labels = np.where(known, scores - penalty, scores).argmax(axis=1)
+    # a negative penalty is paid by the unseen classes, so that plus and minus infinity leave numbers to compare
+    best: Labels = np.where(known, scores - max(penalty, 0), scores + min(penalty, 0)).argmax(axis=1)
     return best
 
 
