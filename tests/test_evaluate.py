@@ -75,6 +75,23 @@ def test_accuracy_needs_one_logit_a_class() -> None:
         evaluate.accuracy(nn.Linear(3, 2), labelled())
 
 
+# harmonic mean
+
+
+@pytest.mark.parametrize(("seen", "unseen"), [(0.8, 0.3), (1.0, 1.0), (0.0, 0.7), (0.0, 0.0), (63.8, 12.6)])
+def test_the_harmonic_mean_is_the_inverse_of_the_mean_inverse(seen: float, unseen: float) -> None:
+    expected = 2 / (1 / seen + 1 / unseen) if seen and unseen else 0.0
+    assert evaluate.harmonic_mean(seen, unseen) == pytest.approx(expected)
+    assert evaluate.harmonic_mean(unseen, seen) == evaluate.harmonic_mean(seen, unseen)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, math.nan, math.inf])
+def test_the_harmonic_mean_of_what_is_no_accuracy_is_refused(wrong: float) -> None:
+    for pair in ((wrong, 0.5), (0.5, wrong)):
+        with pytest.raises(TlbookError, match=r"^seen is [^\n]*expected two accuracies[^\n]*$"):
+            evaluate.harmonic_mean(*pair)
+
+
 # proxy A-distance
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
 
-__all__ = ["accuracy", "apply", "predict", "proxy_a_distance"]
+__all__ = ["accuracy", "apply", "harmonic_mean", "predict", "proxy_a_distance"]
 
 
 def apply(module: nn.Module, x: Tensor, batch_size: int = 1000) -> Tensor:
@@ -66,6 +66,25 @@ def accuracy(method: nn.Module, domain: Domain) -> float:
             f"{len(domain.classes)} classes; expected one logit a class: evaluate on the classes it was trained for"
         )
     return (logits.argmax(dim=1) == domain.y.cpu()).double().mean().item()
+
+
+def harmonic_mean(seen: float, unseen: float) -> float:
+    """2·s·u / (s + u): high only where both are, 0 where one of them is.
+
+    Args:
+        seen: the accuracy on seen classes, 0 … 1 (or in percent, like the other).
+        unseen: the accuracy on unseen classes.
+
+    Raises:
+        TlbookError: when one is negative or not finite.
+
+    Example:
+        >>> harmonic_mean(0.75, 0.25)
+        0.375
+    """
+    if not (0 <= seen < np.inf and 0 <= unseen < np.inf):
+        raise TlbookError(f"seen is {seen}, unseen {unseen}; expected two accuracies, not below 0")
+    return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
 
 
 def proxy_a_distance(x: ArrayLike | Tensor, y: ArrayLike | Tensor, seed: int = 0) -> float:

@@ -22,13 +22,18 @@ from .partial_transfer.iwan import IWAN as IWAN
 from .partial_transfer.pada import PADA as PADA
 from .partial_transfer.san import SAN as SAN
 from .source_only import SourceOnly as SourceOnly
+from .zero_shot.dap import DAP as DAP
+from .zero_shot.embedding import Embedding as Embedding
+from .zero_shot.eszsl import ESZSL as ESZSL
 
 __all__ = [
     "ADDA",
     "BDA",
     "DAN",
     "DANN",
+    "DAP",
     "DDC",
+    "ESZSL",
     "GFK",
     "IWAN",
     "JDA",
@@ -40,6 +45,7 @@ __all__ = [
     "CapsNet",
     "DaNN",
     "DeepCORAL",
+    "Embedding",
     "FineTune",
     "LayerTransfer",
     "Method",

@@ -1,0 +1,168 @@
+"""What the zero-shot methods share: rows, labels and signatures, checked as they come in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+from torch import Tensor
+
+from tlbook.errors import TlbookError
+from tlbook.methods.classical_adaptation.estimator import LARGEST, Matrix
+from tlbook.methods.method import Place
+
+__all__ = ["Labels", "ZeroShot", "as_array", "ridge"]
+
+Labels = NDArray[np.int64]
+
+
+class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
+    """A method that names classes of which it has seen no example, from their signatures.
+
+    ``fit`` takes examples of the seen classes and their signatures, one row a class; ``predict`` takes the signatures
+    of whatever classes may occur, seen, unseen or both, and answers with the row of the one that fits best. There is
+    no argument for an example of an unseen class. Arrays are numpy or torch; everything is computed in float64.
+
+    Attributes:
+        n_features_in_: D, the width of the examples.
+        n_attributes_in_: A, the width of the signatures.
+    """
+
+    place: ClassVar[Place] = Place(target_labels="none", transfers=("models",))
+
+    def fit(self, x: ArrayLike | Tensor, y: ArrayLike | Tensor, signatures: ArrayLike | Tensor) -> Self:
+        """Learn from the seen classes.
+
+        Args:
+            x: N×D examples.
+            y: N whole numbers, the row of each example's class in ``signatures``.
+            signatures: C×A, one row a seen class; each column varies, and each class has an example.
+
+        Raises:
+            TlbookError: when x or the signatures are not finite numbers in N×D and C×A, y does not name rows of the
+                signatures, a class has no example, a column is constant, or a setting is out of range.
+        """
+        rows = self._rows(x, reset=True)
+        s = _signatures(signatures)
+        if len(s) < 2:
+            raise TlbookError(f"signatures has {len(s)} class; expected at least two: one class cannot tell attributes")
+        constant = np.flatnonzero(np.ptp(s, axis=0) == 0)
+        if constant.size:
+            raise TlbookError(
+                f"{constant.size} column(s) of signatures are constant, the first is {constant[0]}; expected "
+                "attributes that differ between the seen classes: leave these columns out, here and in predict"
+            )
+        labels = _labels(y, len(rows), len(s))
+        self.n_attributes_in_ = s.shape[1]
+        self._learn(rows, labels, s)
+        return self
+
+    def scores(self, x: ArrayLike | Tensor, signatures: ArrayLike | Tensor) -> Matrix:
+        """How well each row fits each signature, N×C; higher is better.
+
+        Args:
+            x: N×D rows.
+            signatures: C×A, the classes that may occur.
+
+        Raises:
+            TlbookError: for values that are not finite, or other widths than in ``fit``.
+        """
+        check_is_fitted(self)
+        rows = self._rows(x)
+        s = _signatures(signatures)
+        if s.shape[1] != self.n_attributes_in_:
+            raise TlbookError(
+                f"signatures has {s.shape[1]} attributes a class; expected {self.n_attributes_in_}, as in fit: "
+                "give the same attributes in the same order"
+            )
+        return self._score(rows, s)
+
+    def predict(self, x: ArrayLike | Tensor, signatures: ArrayLike | Tensor) -> Labels:
+        """The row of ``signatures`` that fits each row of x best, N; as in :meth:`scores`."""
+        best: Labels = self.scores(x, signatures).argmax(axis=1)
+        return best
+
+    @abstractmethod
+    def _learn(self, x: Matrix, y: Labels, s: Matrix) -> None:
+        """Learn from rows N×D, labels 0 … C−1 and signatures C×A."""
+
+    @abstractmethod
+    def _score(self, x: Matrix, s: Matrix) -> Matrix:
+        """The fit of rows N×D to signatures C×A, N×C."""
+
+    def _rows(self, x: ArrayLike | Tensor, reset: bool = False) -> Matrix:
+        try:
+            rows: Matrix = validate_data(self, X=as_array(x), reset=reset, dtype=np.float64)
+        except ValueError as error:
+            raise TlbookError(
+                f"x cannot be used: {' '.join(str(error).split())}; expected finite numbers, N×D"
+            ) from None
+        return _bounded("x", rows)
+
+
+def _signatures(signatures: ArrayLike | Tensor) -> Matrix:
+    try:
+        s: Matrix = check_array(as_array(signatures), dtype=np.float64, input_name="signatures")
+    except ValueError as error:
+        raise TlbookError(
+            f"signatures cannot be used: {' '.join(str(error).split())}; expected finite numbers, classes × attributes"
+        ) from None
+    return _bounded("signatures", s)
+
+
+def _bounded(name: str, x: Matrix) -> Matrix:
+    if (largest := np.abs(x).max()) > LARGEST:
+        raise TlbookError(f"{name} reaches {largest:.0e}; expected at most {LARGEST:.0e}: standardise it")
+    return x
+
+
+def _labels(y: ArrayLike | Tensor, n: int, classes: int) -> Labels:
+    expected = f"expected one whole number 0 … {classes - 1} a row of x, the row of its class in signatures"
+    try:
+        given = column_or_1d(as_array(y))
+        with np.errstate(invalid="ignore"):  # NaN is not equal to what it becomes
+            labels: Labels = given.astype(np.int64)
+        whole = bool((labels == given).all())
+    except (ValueError, TypeError) as error:
+        raise TlbookError(f"y cannot be used: {' '.join(str(error).split())}; {expected}") from None
+    if len(labels) != n:
+        raise TlbookError(f"y has {len(labels)} labels for {n} rows of x; {expected}")
+    if not whole or labels.min() < 0 or labels.max() >= classes:
+        raise TlbookError(f"y has values from {given.min()} to {given.max()}; {expected}")
+    empty = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
+    if empty.size:
+        raise TlbookError(
+            f"class(es) {', '.join(map(str, empty[:5]))} have a signature and no row of x; expected an example of "
+            "each: give fit the seen classes only, and predict the others"
+        )
+    return labels
+
+
+def as_array(x: ArrayLike | Tensor) -> Any:
+    """A tensor as a numpy array, everything else as it is."""
+    if not isinstance(x, Tensor):
+        return x
+    return (x.double() if x.is_floating_point() else x).detach().cpu().numpy()  # numpy knows no bfloat16
+
+
+def ridge(a: Matrix, b: Matrix, penalty: float) -> Matrix:
+    """(AᵀA + penalty·I)⁻¹AᵀB for A of n×d and B of n×k: the weights, d×k, of a ridge regression of B on A.
+
+    Where d > n it is Aᵀ(AAᵀ + penalty·I)⁻¹B, the same matrix from the smaller system.
+
+    Example:
+        >>> ridge(np.array([[2.0]]), np.array([[3.0]]), 2.0)
+        array([[1.]])
+    """
+    n, d = a.shape
+    weights: Matrix
+    if d > n:
+        weights = a.T @ solve(a @ a.T + penalty * np.eye(n), b, assume_a="pos")
+    else:
+        weights = solve(a.T @ a + penalty * np.eye(d), a.T @ b, assume_a="pos")
+    return weights

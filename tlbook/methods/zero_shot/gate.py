@@ -1,0 +1,89 @@
+"""Seen or novel: a threshold on how usual an example is among the seen ones."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.utils.validation import check_array, check_is_fitted
+from torch import Tensor
+
+from tlbook.errors import TlbookError
+from tlbook.methods.classical_adaptation.estimator import Matrix
+from tlbook.methods.zero_shot.estimator import as_array
+
+__all__ = ["Gate"]
+
+
+class Gate(BaseEstimator):  # type: ignore[misc]
+    """Tells examples of novel classes from examples of the seen ones, without a word about the novel classes.
+
+    A detector of scikit-learn learns from four fifths of the examples how usual an example is; the threshold is set on
+    the other fifth, so that a given share of examples of seen classes raises a false alarm. Labels are not needed.
+    Socher, Ganjoo, Manning and Ng (NIPS 2013) put such a gate before a zero-shot classifier.
+
+    Args:
+        detector: any scikit-learn detector with ``score_samples``: a density (``KernelDensity``, ``GaussianMixture``)
+            or a distance (``LocalOutlierFactor(novelty=True)``, ``OneClassSVM``). None is the local outlier factor,
+            which compares the distance to the nearest examples with theirs.
+        alarms: the share of examples of seen classes that may be called novel, in (0, 1).
+        seed: of the draw of the fifth.
+
+    Attributes:
+        detector_: the fitted detector.
+        threshold_: what scores below it is novel.
+
+    Raises:
+        TlbookError: in ``fit``, for a detector without ``score_samples``, a share out of range, values that are not
+            finite, or fewer than ten rows.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> gate = Gate(alarms=0.1).fit(rng.normal(size=(500, 2)))
+        >>> gate.predict([[0.1, -0.2], [9.0, 9.0]]).tolist()  # novel?
+        [False, True]
+    """
+
+    def __init__(self, detector: Any = None, alarms: float = 0.05, seed: int = 0) -> None:
+        self.detector = detector
+        self.alarms = alarms
+        self.seed = seed
+
+    def fit(self, x: ArrayLike | Tensor, y: Any = None) -> Self:
+        """Learn what is usual from rows N×D of the seen classes; y is ignored."""
+        base = LocalOutlierFactor(novelty=True) if self.detector is None else self.detector
+        if not hasattr(base, "score_samples"):
+            raise TlbookError(
+                f"detector is {base!r}, which has no score_samples; expected a density or a distance of scikit-learn, "
+                "such as KernelDensity() or LocalOutlierFactor(novelty=True)"
+            )
+        if not (isinstance(self.alarms, Real) and 0 < self.alarms < 1):
+            raise TlbookError(f"alarms is {self.alarms!r}; expected a share in (0, 1)")
+        usual, held = train_test_split(_rows(x, least=10), test_size=0.2, random_state=self.seed)
+        self.detector_: Any = clone(base).fit(usual)
+        self.threshold_: float = float(np.quantile(self.detector_.score_samples(held), self.alarms))
+        return self
+
+    def score_samples(self, x: ArrayLike | Tensor) -> Matrix:
+        """How usual each row of N×D is, N; the scale is the detector's."""
+        check_is_fitted(self)
+        scores: Matrix = self.detector_.score_samples(_rows(x))
+        return scores
+
+    def predict(self, x: ArrayLike | Tensor) -> NDArray[np.bool_]:
+        """Whether each row of N×D is novel, N."""
+        novel: NDArray[np.bool_] = self.score_samples(x) < self.threshold_
+        return novel
+
+
+def _rows(x: ArrayLike | Tensor, least: int = 1) -> Matrix:
+    try:
+        rows: Matrix = check_array(as_array(x), dtype=np.float64, ensure_min_samples=least)
+    except ValueError as error:
+        raise TlbookError(f"x cannot be used: {' '.join(str(error).split())}; expected finite numbers, N×D") from None
+    return rows
