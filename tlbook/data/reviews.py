@@ -23,7 +23,7 @@ def bag_of_words(sentences: list[str]) -> Tensor:
     """How often each sentence has a word of each bucket, N×4096 uint8; words are what stands between spaces.
 
     A word's bucket is its hash, which no data set has a say in: nothing of a target or of a test split gets into
-    the features. About four words of a domain share a bucket.
+    the features. One to five words of a domain share a bucket.
 
     Example:
         >>> counts = bag_of_words(["good , good film", "good"])
