@@ -135,7 +135,7 @@ def test_pairs_of_half_spaces_find_no_less_than_one(shift):
 @pytest.mark.parametrize("sizes", [(4000, 400), (400, 4000)])
 def test_a_small_sample_counts_as_much_as_a_large_one(sizes):
     rng = np.random.default_rng(0)
-    x, y = (rng.normal(size=(n, 2)) + [shift, 0] for n, shift in zip(sizes, (0, 2), strict=True))
+    x, y = (rng.normal(size=(n, 2)) + np.array([shift, 0]) for n, shift in zip(sizes, (0, 2), strict=True))
     assert theory.linear_pair_divergence(x, y) == pytest.approx(2 * (2 * PHI(1) - 1), abs=0.25)
 
 
