@@ -69,7 +69,7 @@ def _cumulative_difference(a: Matrix, b: Matrix) -> Labels:
 
 
 def stump_divergence(x: ArrayLike, y: ArrayLike) -> float:
-    """The empirical divergence d_H of decision stumps: 2 · sup over H of |P_x(h = 1) − P_y(h = 1)|, exactly.
+    """The empirical d_H of decision stumps, exactly: ``2 · |P_x(h = 1) − P_y(h = 1)|`` at its largest.
 
     On one feature this is twice the Kolmogorov–Smirnov statistic; over several it is the largest of them.
 
@@ -93,7 +93,7 @@ def stump_divergence(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def stump_pair_divergence(x: ArrayLike, y: ArrayLike) -> float:
-    """The empirical d_HΔH of decision stumps: 2 · sup over h, h' of |P_x(h ≠ h') − P_y(h ≠ h')|, exactly.
+    """The empirical d_HΔH of decision stumps, exactly: ``2 · |P_x(h ≠ h') − P_y(h ≠ h')|`` at its largest.
 
     Two stumps on one feature disagree on an interval or outside it, so one feature gives twice Kuiper's statistic,
     max(F_x − F_y) − min(F_x − F_y). Two stumps on two features disagree on two opposite quadrants, and every pair of
@@ -135,7 +135,7 @@ def stump_pair_divergence(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def linear_pair_divergence(x: ArrayLike, y: ArrayLike, seed: int = 0, starts: int = 8, steps: int = 200) -> float:
-    """A lower bound of d_HΔH for half-spaces: 2 · |P_x(h ≠ h') − P_y(h ≠ h')| of the best pair that training finds.
+    """A lower bound of d_HΔH for half-spaces: ``2 · |P_x(h ≠ h') − P_y(h ≠ h')|`` of the best pair found by training.
 
     Half of the rows of each domain train pairs of half-spaces u, v so that the sign of u·v tells the domains apart
     (logistic loss, Adam, from random starts and from one logistic regression beside a constant v). The pair that
