@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -163,3 +164,69 @@ def test_the_split_depends_on_the_seed_alone() -> None:
 def test_bad_features_are_refused(x: np.ndarray, y: np.ndarray, message: str) -> None:
     with pytest.raises(TlbookError, match=rf"^[^\n]*{message}[^\n]*$"):
         evaluate.proxy_a_distance(x, y)
+
+
+# transfer matrix
+
+
+def shifted(shift: float, seed: int = 0, n: int = 60) -> Domain:
+    """Two classes on a line, the boundary at ``shift``."""
+    x = torch.linspace(-1, 1, n)[torch.randperm(n, generator=torch.Generator().manual_seed(seed))][:, None]
+    return Domain(f"at {shift}", x + shift, (x[:, 0] > 0).long(), ("low", "high"))
+
+
+def boundary(source: Domain, target: Domain) -> Callable[[Domain], torch.Tensor]:
+    """Halfway between the class means of the source."""
+    low, high = (source.subset([k]).x.mean() for k in (0, 1))
+    return lambda domain: (domain.x[:, 0] > (low + high) / 2).long()
+
+
+def test_the_transfer_matrix_has_sources_as_rows_and_targets_as_columns() -> None:
+    places = (0.0, 0.5, 2.0)
+    matrix = evaluate.transfer_matrix(boundary, [shifted(p) for p in places], [shifted(p, 1) for p in places])
+    expected = [[1 - min(abs(s - t), 1) / 2 for t in places] for s in places]
+    assert matrix == pytest.approx(np.array(expected), abs=0.02)
+
+    def constant(source: Domain, target: Domain) -> Callable[[Domain], np.ndarray]:
+        return lambda domain: np.full(len(domain), source.name == "at 0.0" and target.name == "at 2.0", dtype=int)
+
+    one = [domain.subset([1]) for domain in map(shifted, places)]
+    assert evaluate.transfer_matrix(constant, one, one).tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_the_transfer_matrix_shows_no_label_of_a_target_and_trains_on_no_test() -> None:
+    domains, tests = [shifted(0.0), shifted(1.0)], [shifted(0.0, 1, 20), shifted(1.0, 1, 20)]
+    seen = []
+
+    def train(source: Domain, target: Domain) -> Callable[[Domain], torch.Tensor]:
+        assert source.y is not None
+        assert target.y is None
+        assert len(source) == len(target) == 60
+        seen.append((source.name, target.name))
+
+        def predictor(domain: Domain) -> torch.Tensor:
+            assert domain.y is None
+            assert len(domain) == 20
+            return torch.zeros(20)
+
+        return predictor
+
+    evaluate.transfer_matrix(train, domains, tests)
+    assert seen == [(s.name, t.name) for s in domains for t in domains]
+
+
+@pytest.mark.parametrize(
+    ("domains", "tests", "message"),
+    [
+        ([labelled()], [], "1 domains and 0 tests"),
+        ([labelled(), shifted(0.0)], [labelled(), shifted(0.0)], "different classes"),
+        ([labelled()], [labelled().unlabelled()], "no labels given"),
+        ([labelled().unlabelled()], [labelled()], "no labels given"),
+        ([labelled()], [labelled(7)], r"from 'd' to 'd' gives the shape \(3,\); expected \(7,\)"),
+    ],
+)
+def test_a_transfer_matrix_of_what_does_not_fit_is_refused(
+    domains: list[Domain], tests: list[Domain], message: str
+) -> None:
+    with pytest.raises(TlbookError, match=rf"^[^\n]*{message}[^\n]*$"):
+        evaluate.transfer_matrix(lambda source, target: lambda domain: torch.zeros(3), domains, tests)

@@ -208,3 +208,15 @@ def test_what_is_drawn_later_keeps_the_style() -> None:
     ax.set_title("the message")
     assert ax.get_title(loc="left") == "the message"
     assert not ax.legend().get_frame_on()
+
+
+def test_a_matrix_has_its_numbers_where_they_belong() -> None:
+    _, ax = plots.figure()
+    plots.matrix(ax, np.array([[0.1, 0.2, 0.9], [0.4, 0.5, 0.6]]), ["a", "b"], ["p", "q", "r"], title="message")
+    written = {tuple(int(v) for v in text.xy): text.get_text() for text in ax.texts}
+    assert written[2, 0] == "0.90"
+    assert written[0, 1] == "0.40"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["p", "q", "r"]
+    with pytest.raises(TlbookError, match=r"^values have shape \(2, 3\); expected 3×2[^\n]*$"):
+        plots.matrix(ax, np.zeros((2, 3)), ["p", "q", "r"], ["a", "b"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
 
-__all__ = ["accuracy", "apply", "harmonic_mean", "predict", "proxy_a_distance"]
+__all__ = ["accuracy", "apply", "harmonic_mean", "predict", "proxy_a_distance", "transfer_matrix"]
 
 
 def apply(module: nn.Module, x: Tensor, batch_size: int = 1000) -> Tensor:
@@ -129,3 +131,56 @@ def proxy_a_distance(x: ArrayLike | Tensor, y: ArrayLike | Tensor, seed: int = 0
         wrong = probe.predict(scale.transform(test)) != test_d
         errors.append((wrong[test_d].mean() + wrong[~test_d].mean()) / 2)
     return float(2 * (1 - 2 * min(errors)))
+
+
+def transfer_matrix(
+    train: Callable[[Domain, Domain], Callable[[Domain], ArrayLike | Tensor]],
+    domains: Sequence[Domain],
+    tests: Sequence[Domain],
+) -> NDArray[np.float64]:
+    """The accuracy from every domain to every domain: each in its turn is the source, each in its turn the target.
+
+    ``train`` never gets a label of a target: the target and the test split come to it and to its predictor as
+    ``.unlabelled()``.
+
+    Args:
+        train: takes a labelled source and an unlabelled target, returns a predictor, which takes an unlabelled domain
+            of N examples and gives N labels; for a method, ``functools.partial(evaluate.predict, method)``.
+        domains: K labelled domains to train on.
+        tests: for each of them the split that is held out.
+
+    Returns:
+        K×K accuracies, 0 … 1, a row a source, a column a target, all on held-out examples; on the diagonal the
+        target is the source itself.
+
+    Raises:
+        TlbookError: when there are not as many tests as domains, when their classes differ, when one has no labels,
+            or a predictor gives another number of labels.
+
+    Example:
+        >>> zeros = Domain("zeros", torch.zeros(4, 1), torch.tensor([0, 0, 0, 0]), ("a", "b"))
+        >>> mixed = Domain("mixed", torch.zeros(4, 1), torch.tensor([0, 1, 1, 1]), ("a", "b"))
+        >>> def most_frequent(source, target):
+        ...     return lambda domain: source.y.mode().values.expand(len(domain))
+        >>> transfer_matrix(most_frequent, [zeros, mixed], [zeros, mixed])
+        array([[1.  , 0.25],
+               [0.  , 0.75]])
+    """
+    if len(domains) != len(tests):
+        raise TlbookError(f"{len(domains)} domains and {len(tests)} tests; expected a test split for each domain")
+    if len({domain.classes for domain in (*domains, *tests)}) > 1:
+        raise TlbookError("the domains have different classes; expected the same for all: take .subset of each")
+    truths = [test.labels().cpu().numpy() for test in tests]
+    matrix = np.empty((len(domains), len(domains)))
+    for row, source in enumerate(domains):
+        source.labels()  # says so where there are none
+        for column, (target, test, truth) in enumerate(zip(domains, tests, truths, strict=True)):
+            given = train(source, target.unlabelled())(test.unlabelled())
+            predicted = given.cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+            if predicted.shape != truth.shape:
+                raise TlbookError(
+                    f"the predictor from {source.name!r} to {target.name!r} gives the shape {predicted.shape}; "
+                    f"expected {truth.shape}, one label an example"
+                )
+            matrix[row, column] = (predicted == truth).mean()
+    return matrix

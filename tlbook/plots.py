@@ -22,7 +22,7 @@ from torch import Tensor
 
 from tlbook.errors import TlbookError
 
-__all__ = ["COLOURS", "MARKERS", "Table", "clouds", "curves", "dots", "figure", "images", "show", "table"]
+__all__ = ["COLOURS", "MARKERS", "Table", "clouds", "curves", "dots", "figure", "images", "matrix", "show", "table"]
 
 COLOURS = {
     "source": "#0072B2",
@@ -203,6 +203,44 @@ def curves(
         ax.annotate(name, (at[-1], y[-1]), xytext=(5, 0), textcoords="offset points", va="center", color=COLOURS[role])
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
+    ax.set_title(title)
+
+
+def matrix(
+    ax: Axes,
+    values: ArrayLike,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str = "",
+    ylabel: str = "source",
+    xlabel: str = "target",
+) -> None:
+    """Draw a matrix of numbers in 0 … 1 as shaded cells, each with its number.
+
+    Args:
+        ax: where.
+        values: R×C numbers, such as ``evaluate.transfer_matrix`` gives.
+        rows: R names.
+        columns: C names.
+        title: the message.
+        ylabel: what the rows are.
+        xlabel: what the columns are.
+
+    Raises:
+        TlbookError: when the names are not as many as the rows and columns.
+    """
+    cells = np.asarray(values)
+    if cells.shape != (len(rows), len(columns)):
+        raise TlbookError(f"values have shape {cells.shape}; expected {len(rows)}×{len(columns)}, a name for each")
+    ax.imshow(cells, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(cells):
+        ax.annotate(f"{value:.2f}", (column, row), ha="center", va="center", color="white" if value > 0.6 else "black")
+    ax.set_xticks(range(len(columns)), list(columns))
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_ylabel(ylabel)
+    ax.set_xlabel(xlabel)
     ax.set_title(title)
 
 

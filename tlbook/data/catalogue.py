@@ -14,13 +14,24 @@ from tlbook.data.mnist import FASHION_MNIST, MNIST
 from tlbook.data.mnist_m import MNIST_M
 from tlbook.data.office_caltech import OFFICE_CALTECH
 from tlbook.data.rendered import RENDERED
+from tlbook.data.reviews import REVIEWS
 from tlbook.data.source import Source, Store
 from tlbook.data.usps import USPS_DIGITS
 from tlbook.errors import TlbookError
 
 SOURCES = {
     source.name: source
-    for source in (HANDWRITTEN, RENDERED, BLENDED, MNIST, USPS_DIGITS, FASHION_MNIST, MNIST_M, *OFFICE_CALTECH)
+    for source in (
+        HANDWRITTEN,
+        RENDERED,
+        BLENDED,
+        MNIST,
+        USPS_DIGITS,
+        FASHION_MNIST,
+        MNIST_M,
+        *OFFICE_CALTECH,
+        *REVIEWS,
+    )
 }
 
 
