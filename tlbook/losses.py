@@ -285,17 +285,11 @@ def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float] | None = None, unbias
         >>> round(mmd2(x, y + 9, bandwidths=[1.0]).item(), 4)  # far apart: (2 + 2·exp(−½))/4, twice
         1.6065
     """
-    squared = _squared_distances(x, y, least=2 if unbiased else 1)
     if bandwidths is None:
-        return _mmd2(
-            _kernels(squared, [1.0], [1.0], _median(squared.take(_pairs(len(squared), squared.device)))),
-            len(x),
-            unbiased,
-        )
+        return _quadratic(x, y, (1.0,), (1.0,), median=True, unbiased=unbiased)
     if not len(bandwidths) or min(bandwidths) <= 0:
         raise TlbookError(f"bandwidths is {list(bandwidths)}; expected numbers above 0, or None for the median")
-    share = [1 / len(bandwidths)] * len(bandwidths)
-    return _mmd2(_kernels(squared, bandwidths, share, torch.ones_like(squared[0, 0])), len(x), unbiased)
+    return _quadratic(x, y, bandwidths, _mixture(bandwidths, None), median=False, unbiased=unbiased)
 
 
 DOUBLINGS = (2**-1.0, 2**-0.5, 1.0, 2**0.5, 2.0)
@@ -334,13 +328,7 @@ def mk_mmd2(
         >>> mk_mmd2(x, x + 1, multipliers=[1.0]).isclose(mmd2(x, x + 1)).item()
         True
     """
-    squared = _squared_distances(x, y, least=2 if unbiased else 1)
-    weights = _mixture(multipliers, weights)
-    return _mmd2(
-        _kernels(squared, multipliers, weights, _median(squared.take(_pairs(len(squared), squared.device)))),
-        len(x),
-        unbiased,
-    )
+    return _quadratic(x, y, multipliers, _mixture(multipliers, weights), median=True, unbiased=unbiased)
 
 
 def linear_mmd2(
@@ -370,12 +358,13 @@ def linear_mmd2(
         True
     """
     x, y = _pair(x, y, least=2)
+    _check_finite(x, y)
     if len(x) != len(y):
         raise TlbookError(f"x has {len(x)} rows, y {len(y)}; expected as many: draw batches of the same size")
     even, odd = slice(0, len(x) // 2 * 2, 2), slice(1, None, 2)
     pairs = torch.stack([x[even] - x[odd], y[even] - y[odd], x[even] - y[odd], x[odd] - y[even]])
     squared = pairs.square().sum(dim=2)
-    kernel = _kernels(squared, multipliers, _mixture(multipliers, weights), _median(squared))
+    kernel: Tensor = _Kernels.apply(squared, multipliers, _mixture(multipliers, weights))  # type: ignore[no-untyped-call]
     return (kernel[0] + kernel[1] - kernel[2] - kernel[3]).mean()
 
 
@@ -401,6 +390,7 @@ def coral(x: Tensor, y: Tensor) -> Tensor:
         9.0
     """
     x, y = _pair(x, y, least=2)
+    _check_finite(x, y)
     return (_covariance(x) - _covariance(y)).square().sum() / (4 * x.shape[1] ** 2)
 
 
@@ -416,11 +406,16 @@ def _pair(x: Tensor, y: Tensor, least: int) -> tuple[Tensor, Tensor]:
             raise TlbookError(f"{name} has shape {tuple(z.shape)}; expected N×D, one row an example: flatten(1) it")
         if len(z) < least:
             raise TlbookError(f"{name} has {len(z)} rows; expected at least {least}: make the batches larger")
-        if z.device.type == "cpu" and not z.detach().sum().isfinite():  # elsewhere the host would wait
-            raise TlbookError(f"{name} has values that are not finite; expected finite features: drop those rows")
     if x.shape[1] != y.shape[1]:
         raise TlbookError(f"x has rows of {x.shape[1]} numbers, y of {y.shape[1]}; expected the same features of both")
     return _full(x), _full(y)
+
+
+def _check_finite(x: Tensor, y: Tensor) -> None:
+    """On the CPU only: elsewhere the host would wait."""
+    for name, z in (("x", x), ("y", y)):
+        if z.device.type == "cpu" and not math.isfinite(z.detach().sum().item()):
+            raise TlbookError(f"{name} has values that are not finite; expected finite features: drop those rows")
 
 
 def _mixture(multipliers: Sequence[float], weights: Sequence[float] | None) -> Sequence[float]:
@@ -435,31 +430,73 @@ def _mixture(multipliers: Sequence[float], weights: Sequence[float] | None) -> S
     return weights
 
 
-def _squared_distances(x: Tensor, y: Tensor, least: int) -> Tensor:
-    """‖z_i − z_j‖² for all pairs of rows of x and y together, (N+M)×(N+M), from one matrix product."""
-    z = torch.cat(_pair(x, y, least))
-    squared: Tensor = _SquaredDistances.apply(z - z.detach().mean(dim=0))  # type: ignore[no-untyped-call]
-    return squared  # of centred rows: distances stay, rounding errors shrink
+def _quadratic(
+    x: Tensor, y: Tensor, multipliers: Sequence[float], weights: Sequence[float], median: bool, unbiased: bool
+) -> Tensor:
+    """The MMD² over all pairs; the multipliers are of the median distance, or else of 1."""
+    x, y = _pair(x, y, least=2 if unbiased else 1)
+    value: Tensor = _Quadratic.apply(x, y, multipliers, weights, median, unbiased)  # type: ignore[no-untyped-call]
+    return value
 
 
-class _SquaredDistances(torch.autograd.Function):
+class _Quadratic(torch.autograd.Function):
+    """Σ_ij c_ij k(z_i, z_j) over the rows z of x and y together, and its gradient, in one matrix product each."""
+
     @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
-        ctx.save_for_backward(z)
-        with torch.autocast(z.device.type, enabled=False):
-            product = z @ z.T
-        squares = product.diagonal().clone()
-        return product.mul_(-2).add_(squares).add_(squares[:, None]).clamp_min_(0).fill_diagonal_(0)
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        y: Tensor,
+        multipliers: Sequence[float],
+        weights: Sequence[float],
+        median: bool,
+        unbiased: bool,
+    ) -> Tensor:
+        n, sums = len(x), [x.sum(dim=0), y.sum(dim=0)]
+        _check_finite(*sums)
+        z = x.new_empty(n + len(y), x.shape[1])
+        mean = (sums[0] + sums[1]) / len(z)
+        torch.sub(x, mean, out=z[:n])  # distances stay, rounding errors shrink
+        torch.sub(y, mean, out=z[n:])
+        squared = _squared_distances(z)
+        variance = _median(squared.take(_pairs(len(z), z.device))) if median else torch.ones_like(squared[0, 0])
+        kernel, slope = _kernels(squared, multipliers, weights, variance)
+        coefficients = _coefficients(n, len(y), unbiased, z.dtype, z.device)
+        ctx.n = n
+        ctx.save_for_backward(z, slope.mul_(coefficients))
+        return torch.dot(kernel.flatten(), coefficients.flatten())
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        """2 Σ_j (g_ij + g_ji)(z_i − z_j): one matrix product, where autograd would take two."""
-        (z,) = ctx.saved_tensors
-        both = -2 * (grad + grad.T)
-        both.diagonal().sub_(both.sum(dim=1))
-        slope: Tensor = both @ z
-        return slope
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """4 Σ_j c_ij k'_ij (z_i − z_j), since c and k' are symmetric."""
+        z, slope = ctx.saved_tensors
+        pull = slope * (-4 * grad)
+        pull.diagonal().sub_(pull.sum(dim=1))
+        with torch.autocast(z.device.type, enabled=False):
+            slopes = pull @ z
+        return slopes[: ctx.n], slopes[ctx.n :], None, None, None, None
+
+
+def _squared_distances(z: Tensor, rows: int = 64) -> Tensor:
+    """‖z_i − z_j‖² for all pairs, N×N: so many rows at a time, from the diagonal to the right, then mirrored."""
+    product = z.new_empty(len(z), len(z))
+    with torch.autocast(z.device.type, enabled=False):
+        for i in range(0, len(z), rows):
+            j = i + rows
+            torch.mm(z[i:j], z[i:].T, out=product[i:j, i:])
+            product[j:, i:j] = product[i:j, j:].T
+    squares = product.diagonal().clone()
+    return product.mul_(-2).add_(squares).add_(squares[:, None]).clamp_min_(0).fill_diagonal_(0)
+
+
+@lru_cache(maxsize=8)
+def _coefficients(n: int, m: int, unbiased: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What each pair counts: together the mean within x, plus the mean within y, minus twice the mean between."""
+    c = torch.full((n + m, n + m), -1 / (n * m), dtype=dtype, device=device)
+    c[:n, :n] = 1 / (n * (n - 1) if unbiased else n**2)
+    c[n:, n:] = 1 / (m * (m - 1) if unbiased else m**2)
+    return c.fill_diagonal_(0) if unbiased else c
 
 
 @lru_cache(maxsize=8)
@@ -474,45 +511,33 @@ def _median(squared: Tensor) -> Tensor:
     """The square of the median distance, without gradient; where it is 0 to rounding the mean, 1 where all are 0."""
     squared = squared.detach()
     median, mean = squared.median(), squared.mean()
-    return torch.where(median > 1e-4 * mean, median, torch.where(mean > 0, mean, torch.ones_like(mean)))
+    return torch.where(median > 1e-4 * mean, median, mean + (mean == 0))
 
 
-def _kernels(squared: Tensor, multipliers: Sequence[float], weights: Sequence[float], variance: Tensor) -> Tensor:
-    """Σ_m β_m exp(−d²/2m²σ²)."""
-    return _Kernels.apply(squared, multipliers, weights, variance)  # type: ignore[no-any-return, no-untyped-call]
+def _kernels(
+    squared: Tensor, multipliers: Sequence[float], weights: Sequence[float], variance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Σ_m β_m exp(−d²/2m²σ²) of the squared distances d², and its derivative by d²."""
+    total, slope = torch.zeros_like(squared), torch.zeros_like(squared)
+    kernel, wider = squared, 0.0
+    for m, weight in sorted(zip(multipliers, weights, strict=True), reverse=True):
+        halved = math.isclose(wider**2, 2 * m**2)  # a kernel of half the σ² is the square of the wider
+        kernel = kernel.square_() if halved else (squared / (-2 * m**2 * variance)).exp_()
+        total.add_(kernel, alpha=weight)
+        slope.add_(kernel, alpha=-weight / (2 * m**2))
+        wider = m
+    return total, slope.div_(variance)
 
 
 class _Kernels(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, squared: Tensor, multipliers: Sequence[float], weights: Sequence[float], variance: Tensor
-    ) -> Tensor:
-        total, slope = torch.zeros_like(squared), torch.zeros_like(squared)
-        kernel, wider = squared, 0.0
-        for m, weight in sorted(zip(multipliers, weights, strict=True), reverse=True):
-            halved = math.isclose(wider**2, 2 * m**2)  # a kernel of half the σ² is the square of the wider
-            kernel = kernel.square_() if halved else (squared / (-2 * m**2 * variance)).exp_()
-            total.add_(kernel, alpha=weight)
-            slope.add_(kernel, alpha=-weight / (2 * m**2))
-            wider = m
-        ctx.save_for_backward(slope.div_(variance))
+    def forward(ctx: Any, squared: Tensor, multipliers: Sequence[float], weights: Sequence[float]) -> Tensor:
+        total, slope = _kernels(squared, multipliers, weights, _median(squared))
+        ctx.save_for_backward(slope)
         return total
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (slope,) = ctx.saved_tensors
-        return grad * slope, None, None, None
-
-
-def _mmd2(kernel: Tensor, n: int, unbiased: bool) -> Tensor:
-    """Mean of the kernel within x plus mean within y minus twice the mean between; its diagonal is 1."""
-    m = len(kernel) - n
-    member = torch.zeros(n + m, 2, dtype=kernel.dtype, device=kernel.device)
-    member[:n, 0] = member[n:, 1] = 1
-    with torch.autocast(kernel.device.type, enabled=False):
-        sums: Tensor = member.T @ kernel @ member  # of the four blocks
-    xx, yy, xy = sums[0, 0], sums[1, 1], sums[0, 1]
-    if unbiased:
-        return (xx - n) / (n * (n - 1)) + (yy - m) / (m * (m - 1)) - 2 * xy / (n * m)
-    return xx / n**2 + yy / m**2 - 2 * xy / (n * m)
+        return grad * slope, None, None
