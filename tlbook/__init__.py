@@ -6,7 +6,7 @@ the book show each in use.
 
 from importlib.metadata import version
 
-from tlbook import data, evaluate, losses, nets, plots
+from tlbook import data, evaluate, losses, nets, plots, selection
 from tlbook.claims import ClaimFailed, claim
 from tlbook.data import Domain, load
 from tlbook.profiles import profile
@@ -27,4 +27,5 @@ __all__ = [
     "nets",
     "plots",
     "profile",
+    "selection",
 ]
