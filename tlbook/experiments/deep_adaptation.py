@@ -76,9 +76,9 @@ coral = partial(
     method=coral_network,
 )
 
-MU_DDC = ddc(name="deep_adaptation-mnist-usps-ddc", task=MNIST_USPS, domains=mnist_to_usps)
-UM_DDC = ddc(name="deep_adaptation-usps-mnist-ddc", task=USPS_MNIST, domains=usps_to_mnist)
-MU_DAN = dan(name="deep_adaptation-mnist-usps-dan", task=MNIST_USPS, domains=mnist_to_usps)
-UM_DAN = dan(name="deep_adaptation-usps-mnist-dan", task=USPS_MNIST, domains=usps_to_mnist)
-MU_CORAL = coral(name="deep_adaptation-mnist-usps-coral", task=MNIST_USPS, domains=mnist_to_usps)
-UM_CORAL = coral(name="deep_adaptation-usps-mnist-coral", task=USPS_MNIST, domains=usps_to_mnist)
+MU_DDC = ddc(name="deep-adaptation-mnist-usps-ddc", task=MNIST_USPS, domains=mnist_to_usps)
+UM_DDC = ddc(name="deep-adaptation-usps-mnist-ddc", task=USPS_MNIST, domains=usps_to_mnist)
+MU_DAN = dan(name="deep-adaptation-mnist-usps-dan", task=MNIST_USPS, domains=mnist_to_usps)
+UM_DAN = dan(name="deep-adaptation-usps-mnist-dan", task=USPS_MNIST, domains=usps_to_mnist)
+MU_CORAL = coral(name="deep-adaptation-mnist-usps-coral", task=MNIST_USPS, domains=mnist_to_usps)
+UM_CORAL = coral(name="deep-adaptation-usps-mnist-coral", task=USPS_MNIST, domains=usps_to_mnist)
