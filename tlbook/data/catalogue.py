@@ -38,8 +38,8 @@ SOURCES = {
 def names() -> tuple[str, ...]:
     """Return the names that ``load`` takes.
 
-    >>> sorted(names())[:3]
-    ['digits', 'digits-m', 'fashion-mnist']
+    >>> "digits-m" in names()
+    True
     """
     return tuple(SOURCES)
 
