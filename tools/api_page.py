@@ -8,7 +8,8 @@ import nbformat
 from tools.imports import files_named
 
 # scikit-learn gives each estimator the methods set_…_request, whose texts link to its own guide.
-FOREIGN = ", ".join(f"set_{name}_request" for name in ("fit", "predict", "score", "transform"))
+VERBS = ("fit", "decision_function", "predict", "predict_proba", "predict_log_proba", "score", "transform")
+FOREIGN = ", ".join(f"set_{verb}_request" for verb in VERBS)
 OPTIONS = f"   :member-order: bysource\n   :exclude-members: {FOREIGN}\n"
 
 
