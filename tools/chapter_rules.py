@@ -54,6 +54,9 @@ def _markdown(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
         without_formulas = FORMULA.sub("", _prose(cell))
         if r"\begin{" in without_formulas:
             yield f"cell {number}: a \\begin{{…}} outside dollars is not portable Markdown"
+        for formula in FORMULA.findall(_prose(cell)):
+            if r"\tag{" in formula and r"\\" in formula:
+                yield f"cell {number}: a number (\\tag) beside a line break (\\\\) is an error in the book: split it"
         words = re.sub(r"`[^`]*`|\]\([^)]*\)", "", without_formulas)
         found = TYPED.search(words)
         if found and number > 1:

@@ -43,6 +43,7 @@ def test_a_good_chapter_passes() -> None:
         (prose("(here)=\n## Here"), "target"),
         (prose("so \\(x\\)"), "instead of dollars"),
         (prose("\\begin{align}x\\end{align}"), "outside dollars"),
+        (prose("$$\\begin{aligned}x \\\\ y\\end{aligned} \\tag{2}$$"), "split it"),
         (prose('<img src="a.png">'), "raw HTML"),
         (prose("![a](https://example.org/a.png)"), "from elsewhere"),
         (prose("It reaches 97 % there."), "typed into prose"),
