@@ -65,9 +65,7 @@ MNIST = mnist_row(
         "10,000 test images as they are. The paper does not say after how many steps"
     ),
     network="conv 256×9×9, 32 kinds of capsules of 8 by 9×9 with stride 2, 10 capsules of 16; decoder 512, 1024, 784",
-    training=(
-        "Adam, 1e-3 falling to 2e-6 as in the authors' code, 50,000 steps of 128 images, not 300,000"
-    ),
+    training=("Adam, 1e-3 falling to 2e-6 as in the authors' code, 50,000 steps of 128 images, not 300,000"),
     method=papers_network,
     steps=50_000,
 )
