@@ -94,6 +94,13 @@ def test_every_page_is_in_the_contents_and_exists() -> None:
     assert sorted(listed) == sorted(str(page.relative_to(ROOT).with_suffix("")) for page in pages)
 
 
+@pytest.mark.parametrize("page", ["README.md", "book/index.md"])
+def test_the_front_doors_name_every_chapter_in_the_order_of_the_contents(page: str) -> None:
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    chapters = [Path(c["file"]).name for part in contents["parts"][:-1] for c in part["chapters"]]
+    assert re.findall(r"\]\((?:book/)?(\w+)\.ipynb\)", (ROOT / page).read_text()) == chapters
+
+
 def test_the_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     source, site = tmp_path / "source", tmp_path / "site"
     shutil.copytree(ROOT / "tlbook", source / "tlbook", ignore=shutil.ignore_patterns("__pycache__"))

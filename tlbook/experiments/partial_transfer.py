@@ -73,9 +73,9 @@ def source_network() -> SourceOnly:
     return SourceOnly(encoder(nn.BatchNorm2d), nets.mlp(128, 10))
 
 
-def dann_network() -> DANN:
+def dann_network(gamma: float = 10.0) -> DANN:
     """One domain head for all classes."""
-    return DANN(encoder(nets.DomainBatchNorm), nets.mlp(128, 10), nets.mlp(128, 128, 1))
+    return DANN(encoder(nets.DomainBatchNorm), nets.mlp(128, 10), nets.mlp(128, 128, 1), gamma=gamma)
 
 
 def pada_network() -> PADA:
@@ -104,6 +104,13 @@ dann = partial(
     network=NETWORK + "; domain 128-1" + APART,
     training=GAME,
     method=dann_network,
+)
+no_game = partial(
+    dann,
+    title="DANN, λ = 0",
+    network=NETWORK + APART + "; no game",
+    training=ADAM,
+    method=partial(dann_network, gamma=0.0),
 )
 pada = partial(
     base,
@@ -139,12 +146,14 @@ iwan_still = partial(
 UM, MU = {"task": USPS_MNIST, "domains": usps_to_mnist}, {"task": MNIST_USPS, "domains": mnist_to_usps}
 UM_SOURCE = source_only(name="partial-transfer-usps-mnist-source-only", **UM)
 UM_DANN = dann(name="partial-transfer-usps-mnist-dann", **UM)
+UM_NO_GAME = no_game(name="partial-transfer-usps-mnist-no-game", **UM)
 UM_PADA = pada(name="partial-transfer-usps-mnist-pada", **UM)
 UM_SAN = san(name="partial-transfer-usps-mnist-san", **UM)
 UM_IWAN = iwan(name="partial-transfer-usps-mnist-iwan", **UM)
 UM_IWAN_STILL = iwan_still(name="partial-transfer-usps-mnist-iwan-entropy-only", **UM)
 MU_SOURCE = source_only(name="partial-transfer-mnist-usps-source-only", **MU)
 MU_DANN = dann(name="partial-transfer-mnist-usps-dann", **MU)
+MU_NO_GAME = no_game(name="partial-transfer-mnist-usps-no-game", **MU)
 MU_PADA = pada(name="partial-transfer-mnist-usps-pada", **MU)
 MU_SAN = san(name="partial-transfer-mnist-usps-san", **MU)
 MU_IWAN = iwan(name="partial-transfer-mnist-usps-iwan", **MU)
