@@ -108,8 +108,7 @@ dann = partial(
 no_game = partial(
     dann,
     title="DANN, λ = 0",
-    network=NETWORK + APART + "; no game",
-    training=ADAM,
+    training=ADAM + ", λ_p = 0 (γ = 0)",
     method=partial(dann_network, gamma=0.0),
 )
 pada = partial(
