@@ -196,10 +196,14 @@ def _device_name(device: str) -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that the package is imported from; None outside one."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The commit of the checkout that the package is imported from, "-dirty" where the package differs from it; None
+    outside a checkout."""
+    package = Path(__file__).parents[1]
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=package, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        return git("rev-parse", "--short=12", "HEAD") + ("-dirty" if git("status", "--porcelain", ".") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return answer.stdout.strip()
