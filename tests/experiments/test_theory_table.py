@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tlbook import experiments
 from tlbook.data import Domain
 from tlbook.data.catalogue import SOURCES
 from tlbook.experiments import theory as table
@@ -19,7 +20,7 @@ TERMS = {"source_error", "divergence", "sample_term", "joint_error", "bound", "e
 
 
 def test_the_record_is_complete_and_adds_up() -> None:
-    content = table.read_table(RESULTS)
+    content = experiments.read_table("theory", RESULTS)
     assert content is not None
     assert list(content["rows"]) == [f"{source} → {target}" for source, target in table.PAIRS]
     assert tuple(content["seeds"]) == table.SEEDS
@@ -66,9 +67,9 @@ def test_recording_writes_what_is_read(tmp_path: Path, monkeypatch: Any) -> None
         table, "measure", lambda source, target, seed: {"thresholds": {k: v + seed for k, v in term.items()}}
     )
     monkeypatch.setattr(table, "load", lambda name, split: lines(0.0, 10, images=False))
-    assert table.read_table(tmp_path) is None
+    assert experiments.read_table("theory", tmp_path) is None
     table.record(tmp_path)
-    content = table.read_table(tmp_path)
+    content = experiments.read_table("theory", tmp_path)
     assert content is not None
     assert content["rows"]["mnist → usps"]["thresholds"]["error"] == {"mean": 1.25, "sd": 1.0}
 

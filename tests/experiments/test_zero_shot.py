@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.io import savemat
 
+from tlbook import experiments
 from tlbook.data import Domain, load, xlsa17
 from tlbook.data.catalogue import SOURCES
 from tlbook.data.specimens import specimens
@@ -33,7 +34,7 @@ def digits() -> tuple[Digits, Digits, Digits]:
 
 
 def test_the_record_is_complete_and_far_above_chance() -> None:
-    content = table.read_table("digits", RESULTS)
+    content = experiments.read_table("zero-shot-digits", RESULTS)
     assert content is not None
     assert list(content["datasets"]) == list(table.DATASETS)
     assert content["held_out"] == table.draws()
@@ -119,8 +120,8 @@ def test_recording_runs_every_row(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(table, "METHODS", settings)
     monkeypatch.setattr(table, "EXAMPLES", 20)
     content = table.record_digits(tmp_path, datasets=("digits",), count=1)
-    assert table.read_table("benchmarks", tmp_path) is None
-    assert table.read_table("digits", tmp_path) == content
+    assert experiments.read_table("zero-shot-benchmarks", tmp_path) is None
+    assert experiments.read_table("zero-shot-digits", tmp_path) == content
     assert list(content["datasets"]["digits"]) == list(table.METHODS)
     assert content["held_out"] == table.draws(1)
 
@@ -175,7 +176,7 @@ def test_the_table_has_what_is_there_and_says_what_the_rest_needs(
     content = table.record_benchmarks(tmp_path / "out", benchmark_root)
     assert list(content["rows"]) == ["AWA2"]
     assert content["published"] == table.PUBLISHED
-    assert table.read_table("benchmarks", tmp_path / "out") == content
+    assert experiments.read_table("zero-shot-benchmarks", tmp_path / "out") == content
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["APY", "CUB", "SUN"]
     assert all("expected" in line and "unpack" in line for line in lines)

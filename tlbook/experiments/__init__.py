@@ -2,5 +2,16 @@
 
 from tlbook.experiments.experiment import Experiment, Published, find, names
 from tlbook.experiments.result import read, reproduce, results_folder
+from tlbook.experiments.tables import read_table, write_table
 
-__all__ = ["Experiment", "Published", "find", "names", "read", "reproduce", "results_folder"]
+__all__ = [
+    "Experiment",
+    "Published",
+    "find",
+    "names",
+    "read",
+    "read_table",
+    "reproduce",
+    "results_folder",
+    "write_table",
+]

@@ -6,11 +6,8 @@ reads. Nothing here is random, so there are no seeds.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +17,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from tlbook._files import whole_file
 from tlbook.data import Domain, checksum, load
-from tlbook.experiments.result import results_folder
+from tlbook.experiments.tables import write_table
 from tlbook.methods import BDA, GFK, JDA, TCA, SubspaceAlignment
 
-__all__ = ["METHODS", "PAIRS", "PUBLISHED", "accuracies", "prepare", "read_table"]
+__all__ = ["METHODS", "PAIRS", "PUBLISHED", "accuracies", "prepare"]
 
 Matrix = NDArray[np.float64]
 LETTERS = {"C": "caltech", "A": "amazon", "W": "webcam", "D": "dslr"}
@@ -121,8 +117,8 @@ def accuracies(name: str, pairs: tuple[str, ...] = PAIRS) -> list[float]:
     return scores
 
 
-def record(folder: Path) -> dict[str, Any]:
-    """Run every row and write ``office-caltech10.json`` into the folder."""
+def record(folder: Path | None = None) -> dict[str, Any]:
+    """Run every row and write the table."""
     rows = {}
     for name in ("1-NN", *METHODS):
         start = time.perf_counter()
@@ -143,27 +139,9 @@ def record(folder: Path) -> dict[str, Any]:
         "pairs": PAIRS,
         "rows": rows,
         "checksums": {name: checksum(domain(letter)) for letter, name in LETTERS.items()},
-        "versions": {name: version(name) for name in ("tlbook", "numpy", "scipy", "scikit-learn")},
-        "date": datetime.now(UTC).date().isoformat(),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / "office-caltech10.json") as file:
-        file.write((json.dumps(table, indent=1, ensure_ascii=False) + "\n").encode())
-    return table
-
-
-def read_table(folder: Path | None = None) -> dict[str, Any] | None:
-    """The recorded table, or None where it has not been run yet.
-
-    Args:
-        folder: ``book/results/tables`` of the checkout that one is in, if not given.
-    """
-    path = (folder or results_folder() / "tables") / "office-caltech10.json"
-    if not path.exists():
-        return None
-    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return table
+    return write_table("office-caltech10", table, folder)
 
 
 if __name__ == "__main__":
-    record(results_folder() / "tables")
+    record()

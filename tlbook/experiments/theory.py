@@ -6,11 +6,8 @@ reads. The labels of the targets are used to measure the joint error and the err
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +17,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tlbook import evaluate, fit, nets
-from tlbook._files import whole_file
 from tlbook.data import Domain, checksum, load
-from tlbook.experiments.result import results_folder
+from tlbook.experiments.tables import write_table
 from tlbook.methods import SourceOnly
 from tlbook.theory import (
     Bound,
@@ -36,7 +32,7 @@ from tlbook.theory import (
     vc_stumps,
 )
 
-__all__ = ["PAIRS", "SEEDS", "domain", "half_spaces", "measure", "read_table", "thresholds"]
+__all__ = ["PAIRS", "SEEDS", "domain", "half_spaces", "measure", "thresholds"]
 
 Matrix = NDArray[np.float64]
 PAIRS = (
@@ -138,8 +134,8 @@ def measure(source: str, target: str, seed: int) -> dict[str, dict[str, float]]:
     return {name: asdict(bound) | {"bound": bound.value, "error": error} for name, (bound, error) in found.items()}
 
 
-def record(folder: Path) -> dict[str, Any]:
-    """Measure every pair with every seed and write ``theory.json`` into the folder."""
+def record(folder: Path | None = None) -> dict[str, Any]:
+    """Measure every pair with every seed and write the table."""
     rows: dict[str, Any] = {}
     for source, target in PAIRS:
         start = time.perf_counter()
@@ -165,27 +161,9 @@ def record(folder: Path) -> dict[str, Any]:
             for name in dict.fromkeys(name for pair in PAIRS for name in pair)
             for split in ("train", "test")
         },
-        "versions": {name: version(name) for name in ("tlbook", "numpy", "scikit-learn", "torch")},
-        "date": datetime.now(UTC).date().isoformat(),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / "theory.json") as file:
-        file.write((json.dumps(table, indent=1, ensure_ascii=False) + "\n").encode())
-    return table
-
-
-def read_table(folder: Path | None = None) -> dict[str, Any] | None:
-    """The recorded table, or None where it has not been run yet.
-
-    Args:
-        folder: ``book/results/tables`` of the checkout that one is in, if not given.
-    """
-    path = (folder or results_folder() / "tables") / "theory.json"
-    if not path.exists():
-        return None
-    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return table
+    return write_table("theory", table, folder)
 
 
 if __name__ == "__main__":
-    record(results_folder() / "tables")
+    record()

@@ -7,12 +7,9 @@ AwA2, aPY, CUB and SUN has its features under the data root. Each writes the tab
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,13 +21,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.preprocessing import StandardScaler
 
-from tlbook._files import whole_file
 from tlbook.data import Domain, checksum, load
 from tlbook.data.specimens import specimens
 from tlbook.data.xlsa17 import BENCHMARKS, load_benchmark
 from tlbook.errors import TlbookError
 from tlbook.evaluate import harmonic_mean
-from tlbook.experiments.result import results_folder
+from tlbook.experiments.tables import write_table
 from tlbook.methods import DAP, ESZSL, Embedding
 from tlbook.methods.classical_adaptation.estimator import Matrix
 from tlbook.methods.zero_shot.estimator import Labels, ZeroShot
@@ -49,7 +45,6 @@ __all__ = [
     "describe",
     "draws",
     "problem",
-    "read_table",
     "trial",
 ]
 
@@ -251,8 +246,8 @@ DIGITS_PROTOCOL = (
 )
 
 
-def record_digits(folder: Path, datasets: Sequence[str] = DATASETS, count: int = 10) -> dict[str, Any]:
-    """Run every row on every set of digits and every draw, and write ``zero-shot-digits.json`` into the folder."""
+def record_digits(folder: Path | None = None, datasets: Sequence[str] = DATASETS, count: int = 10) -> dict[str, Any]:
+    """Run every row on every set of digits and every draw, and write the table."""
     printed = describe(specimens())
     held_out = draws(count)
     sets: dict[str, Any] = {}
@@ -276,7 +271,7 @@ def record_digits(folder: Path, datasets: Sequence[str] = DATASETS, count: int =
         "datasets": sets,
         "checksums": checksums,
     }
-    return _write(table, folder / "zero-shot-digits.json")
+    return write_table("zero-shot-digits", table, folder)
 
 
 def _summary(found: Sequence[dict[str, float]]) -> dict[str, Any]:
@@ -352,8 +347,8 @@ def benchmark(name: str, root: Path | None = None, decades: Sequence[float] = DE
     return rows
 
 
-def record_benchmarks(folder: Path, root: Path | None = None) -> dict[str, Any]:
-    """Run the benchmarks that are there, say what the others need, and write ``zero-shot-benchmarks.json``.
+def record_benchmarks(folder: Path | None = None, root: Path | None = None) -> dict[str, Any]:
+    """Run the benchmarks that are there, say what the others need, and write the table.
 
     Raises:
         TlbookError: when none of them is there.
@@ -375,32 +370,7 @@ def record_benchmarks(folder: Path, root: Path | None = None) -> dict[str, Any]:
         "published": PUBLISHED,
         "published_source": PUBLISHED_SOURCE,
     }
-    return _write(table, folder / "zero-shot-benchmarks.json")
-
-
-def _write(table: dict[str, Any], path: Path) -> dict[str, Any]:
-    made = {
-        "versions": {name: version(name) for name in ("tlbook", "numpy", "scipy", "scikit-learn", "torch")},
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        file.write((json.dumps(table | made, indent=1, ensure_ascii=False) + "\n").encode())
-    return table | made
-
-
-def read_table(name: str, folder: Path | None = None) -> dict[str, Any] | None:
-    """The recorded table ``"digits"`` or ``"benchmarks"``, or None where it has not been run yet.
-
-    Args:
-        name: which.
-        folder: ``book/results/tables`` of the checkout that one is in, if not given.
-    """
-    path = (folder or results_folder() / "tables") / f"zero-shot-{name}.json"
-    if not path.exists():
-        return None
-    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return table
+    return write_table("zero-shot-benchmarks", table, folder)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -408,7 +378,7 @@ def main(arguments: Sequence[str]) -> None:
     if list(arguments) not in (["digits"], ["benchmarks"]):
         sys.exit(f"given {' '.join(arguments) or 'nothing'}; expected one of: digits, benchmarks")
     try:
-        (record_digits if arguments[0] == "digits" else record_benchmarks)(results_folder() / "tables")
+        (record_digits if arguments[0] == "digits" else record_benchmarks)()
     except TlbookError as error:
         sys.exit(str(error))
 
