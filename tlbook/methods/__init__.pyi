@@ -14,6 +14,8 @@ from .finetune import L2SP as L2SP
 from .finetune import FineTune as FineTune
 from .finetune import LayerTransfer as LayerTransfer
 from .finetune import OutputConservative as OutputConservative
+from .glomo.learner import GraphLearner as GraphLearner
+from .glomo.transfer import GLoMo as GLoMo
 from .method import Batch as Batch
 from .method import Method as Method
 from .method import Phase as Phase
@@ -47,6 +49,8 @@ __all__ = [
     "DeepCORAL",
     "Embedding",
     "FineTune",
+    "GLoMo",
+    "GraphLearner",
     "LayerTransfer",
     "Method",
     "OutputConservative",

@@ -1,0 +1,211 @@
+"""The graph: who listens to whom, from tokens alone.
+
+A graph is a T×T matrix. G_ij is the weight with which position j listens to the earlier position i; a column is what
+one position hears.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tlbook.errors import TlbookError
+
+__all__ = ["CausalConvolutions", "GraphPredictor", "Kind", "control", "edges", "possible", "products"]
+
+Attention = Literal["sparse", "softmax"]
+Kind = Literal["learned", "uniform", "random", "none"]
+PAD = 0  # the token that fills a row up; nothing listens to it, and it listens to nothing
+TINY = 1e-16  # of the authors' code
+
+
+def possible(tokens: Tensor) -> Tensor:
+    """The edges that there may be: from an earlier position to a later one, both of them words.
+
+    Args:
+        tokens: N×T, 0 where a row is filled up.
+
+    Returns:
+        N×T×T, true at [n, i, j] where i < j.
+
+    Example:
+        >>> possible(torch.tensor([[5, 6, 0]]))[0].int().tolist()
+        [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    """
+    word = tokens != PAD
+    earlier = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool, device=tokens.device).triu(1)
+    return earlier & word[:, :, None] & word[:, None, :]
+
+
+def edges(scores: Tensor, allowed: Tensor, attention: Attention = "sparse") -> Tensor:
+    """The graph of scores s_ij = k_i · q_j + b.
+
+    ``"sparse"`` is G_ij = ReLU(s_ij)² / Σ_i′ ReLU(s_i′j)² (Yang et al., 2018): an edge whose score is below 0 is not
+    there. ``"softmax"`` is exp(s_ij) / Σ_i′ exp(s_i′j), in which every edge is there.
+
+    Args:
+        scores: …×T×T, [i, j].
+        allowed: …×T×T, true where there may be an edge.
+        attention: which of the two.
+
+    Returns:
+        …×T×T weights, at least 0. A column's sum is 1, or 0 where it has no edge.
+
+    Example:
+        >>> scores, allowed = torch.tensor([[1.0, 1.0], [2.0, 2.0]]), torch.tensor([[False, True], [False, True]])
+        >>> edges(scores, allowed)
+        tensor([[0.0000, 0.2000],
+                [0.0000, 0.8000]])
+    """
+    scores = scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
+    if attention == "softmax":
+        hidden = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
+        return hidden.softmax(dim=-2).masked_fill(~allowed, 0)
+    strength = scores.relu().square().masked_fill(~allowed, 0)
+    return strength / (strength.sum(dim=-2, keepdim=True) + TINY)
+
+
+def products(graphs: Tensor) -> Tensor:
+    """Λ^l = G^1 G^2 … G^l, the graph of the paths of l edges, one in each layer.
+
+    Args:
+        graphs: …×L×H×T×T; heads are not mixed.
+
+    Returns:
+        As many, Λ^1 … Λ^L.
+
+    Example:
+        >>> step = torch.diag(torch.ones(2), 1).expand(1, 2, 1, 3, 3)  # 0 → 1 → 2, in both layers
+        >>> products(step)[0, 1, 0].nonzero().tolist()
+        [[0, 2]]
+    """
+    found = [graphs.select(-4, 0)]
+    for layer in range(1, graphs.shape[-4]):
+        found.append(found[-1] @ graphs.select(-4, layer))
+    return torch.stack(found, dim=-4)
+
+
+def control(graphs: Tensor, allowed: Tensor, kind: Kind) -> Tensor:
+    """The graphs, or graphs to compare them with.
+
+    ``"uniform"`` listens to every allowed position alike. ``"random"`` has the weights of each column of the learned
+    graph, at other allowed positions, which are drawn once and are the same for every row: as many edges, as strong,
+    and knowing nothing. ``"none"`` has no edge.
+
+    Args:
+        graphs: N×…×T×T.
+        allowed: of a shape that broadcasts to theirs.
+        kind: which.
+
+    Example:
+        >>> learned = torch.tensor([[0.0, 1.0, 0.9], [0.0, 0.0, 0.1], [0.0, 0.0, 0.0]])
+        >>> control(learned, learned > 0, "uniform")[:, 2]
+        tensor([0.5000, 0.5000, 0.0000])
+    """
+    if kind == "uniform":
+        strength = allowed.to(graphs.dtype).expand(graphs.shape)
+        return strength / strength.sum(dim=-2, keepdim=True).clamp_min(1)
+    if kind == "random":
+        draw = torch.rand(graphs.shape[1:], generator=torch.Generator().manual_seed(0)).to(graphs.device)
+        places = draw.expand(graphs.shape).masked_fill(~allowed, 2).argsort(dim=-2)
+        return torch.zeros_like(graphs).scatter(-2, places, graphs.sort(dim=-2, descending=True).values)
+    return graphs if kind == "learned" else torch.zeros_like(graphs)
+
+
+class CausalConvolutions(nn.Module):
+    """Convolutions over a position and the two before it, each with layer normalisation and a ReLU.
+
+    The authors' code has batch normalisation, through which in training a token hears of later ones.
+
+    Args:
+        width: of the vectors, in and out.
+        depth: how many; the last position hears of 2·depth before it.
+
+    Example:
+        >>> CausalConvolutions(8, depth=2)(torch.zeros(2, 5, 8)).shape
+        torch.Size([2, 5, 8])
+    """
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(nn.Conv1d(width, width, 3) for _ in range(depth))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From N×T×width to N×T×width."""
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = norm(convolution(F.pad(x.mT, (2, 0))).mT).relu()
+        return x
+
+
+class GraphPredictor(nn.Module):
+    """From tokens to graphs: a key and a query for each position, and an edge where they agree.
+
+    Two stacks of causal convolutions, one for keys and one for queries, read embeddings that belong to this network
+    alone. Each layer and head has its own projection of them, and its own threshold b.
+
+    Args:
+        vocabulary: how many tokens there are; token 0 fills rows up.
+        width: of the embeddings and convolutions.
+        layers: L.
+        heads: H of each layer.
+        head_width: of keys and queries.
+        depth: of the convolutions.
+        attention: see :func:`edges`.
+        positions: the longest row, for a predictor that also knows where a token stands; 0 for one that does not,
+            as in the paper.
+
+    Example:
+        >>> graphs = GraphPredictor(vocabulary=9, width=8, layers=2, heads=3)
+        >>> graphs(torch.randint(1, 9, (4, 6))).shape  # N×L×H×T×T
+        torch.Size([4, 2, 3, 6, 6])
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        width: int,
+        layers: int,
+        heads: int,
+        head_width: int = 16,
+        depth: int = 2,
+        attention: Attention = "sparse",
+        positions: int = 0,
+    ) -> None:
+        super().__init__()
+        self.layers, self.heads, self.attention, self.positions = layers, heads, attention, positions
+        self.embedding = nn.Embedding(vocabulary, width)
+        if positions:
+            self.place = nn.Embedding(positions, width)
+        self.keys, self.queries = CausalConvolutions(width, depth), CausalConvolutions(width, depth)
+        outputs = layers * heads * head_width
+        self.to_keys, self.to_queries = nn.Linear(width, outputs, bias=False), nn.Linear(width, outputs, bias=False)
+        self.b = nn.Parameter(torch.ones(layers, heads))  # above 0: no edge is dead at the start
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """This network's own embeddings of N×T tokens, N×T×width."""
+        x: Tensor = self.embedding(tokens)
+        if not self.positions:
+            return x
+        if tokens.shape[1] > self.positions:
+            raise TlbookError(
+                f"rows have {tokens.shape[1]} tokens; expected at most positions = {self.positions}: cut them, or "
+                "build the predictor for longer rows"
+            )
+        placed: Tensor = x + self.place.weight[: tokens.shape[1]]
+        return placed
+
+    def connect(self, x: Tensor, allowed: Tensor) -> Tensor:
+        """The graphs N×L×H×T×T of vectors N×T×width."""
+        form = (self.layers, self.heads, -1)
+        k = self.to_keys(self.keys(x)).unflatten(2, form)
+        q = self.to_queries(self.queries(x)).unflatten(2, form)
+        scores = torch.einsum("nilhd,njlhd->nlhij", k, q) + self.b[:, :, None, None]
+        return edges(scores, allowed[:, None, None], self.attention)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """The graphs N×L×H×T×T of N×T tokens."""
+        return self.connect(self.embed(tokens), possible(tokens))

@@ -1,0 +1,152 @@
+"""Graphs that were learned without labels, in the service of another network with embeddings of its own."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import torch
+from torch import Tensor, nn
+
+from tlbook.errors import TlbookError
+from tlbook.losses import cross_entropy
+from tlbook.methods.glomo.graphs import PAD, Kind, control, possible, products
+from tlbook.methods.glomo.learner import GraphLearner
+from tlbook.methods.method import Batch, Method, Phase, Place
+
+__all__ = ["GLoMo", "GraphFeatures", "GraphReader"]
+
+
+class GraphReader(nn.Module):
+    """The downstream network's half: its own embeddings H, and a weighted sum along a mixture of the graphs.
+
+    M = Σ_l Σ_h (m_lh G_lh + n_lh Λ_lh), with the m and n of each direction a soft-max; then [H, M_f′H, M_b′H] through a
+    linear layer times a sigmoid gate.
+
+    Args:
+        embedding: from N×T tokens to N×T×width.
+        layers: L of the graphs.
+        heads: H of the graphs.
+        encoder: from N×T×width to N×D features.
+        width: of the embeddings.
+
+    Example:
+        >>> reader = GraphReader(nn.Embedding(9, 8), 2, 3, encoder=nn.Flatten(), width=8)
+        >>> reader(torch.ones(4, 5, dtype=torch.int64), torch.zeros(4, 2, 2, 3, 5, 5)).shape
+        torch.Size([4, 40])
+    """
+
+    def __init__(self, embedding: nn.Module, layers: int, heads: int, encoder: nn.Module, width: int) -> None:
+        super().__init__()
+        self.embedding, self.encoder = embedding, encoder
+        self.mixture = nn.Parameter(torch.zeros(2, 2, layers, heads))  # direction; G or Λ; l; h
+        self.linear, self.gate = nn.Linear(3 * width, width), nn.Linear(3 * width, width)
+
+    def mix(self, graphs: Tensor) -> Tensor:
+        """M of each direction, N×2×T×T, of graphs N×2×L×H×T×T."""
+        weights = self.mixture.flatten(1).softmax(dim=1).view_as(self.mixture)
+        return torch.einsum("dklh,ndklhij->ndij", weights, torch.stack([graphs, products(graphs)], dim=2))
+
+    def forward(self, tokens: Tensor, graphs: Tensor) -> Tensor:
+        """Features N×D of tokens N×T and their graphs."""
+        h = self.embedding(tokens)
+        heard = self.mix(graphs).mT @ h.unsqueeze(1)  # N×2×T×width
+        both = torch.cat([h, heard[:, 0], heard[:, 1]], dim=2)
+        gated = self.linear(both) * self.gate(both).sigmoid()
+        features: Tensor = self.encoder(gated.masked_fill((tokens == PAD).unsqueeze(2), 0))
+        return features
+
+
+class GraphFeatures(nn.Module):
+    """From tokens to features: the learner's graphs, or a control in their place, read by the downstream network.
+
+    No gradient reaches the learner from here.
+
+    Args:
+        learner: where the graphs come from.
+        reader: what is done with them.
+        graph: see :func:`~tlbook.methods.glomo.graphs.control`.
+    """
+
+    def __init__(self, learner: GraphLearner, reader: GraphReader, graph: Kind) -> None:
+        super().__init__()
+        self.learner, self.reader, self.graph = learner, reader, graph
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features N×D of N×T tokens."""
+        tokens = self.learner.tokens(x)
+        with torch.no_grad():
+            learned = self.learner.graphs(tokens)
+            ahead = possible(tokens)
+            allowed = torch.stack([ahead, ahead.mT], dim=1)[:, :, None, None]
+            graphs = control(learned, allowed, self.graph)
+        features: Tensor = self.reader(tokens, graphs)
+        return features
+
+
+class GLoMo(Method):
+    """Graphs learned on unlabelled text, frozen, and used by a classifier of other text.
+
+    Yang et al., *GLoMo: unsupervisedly learned relational graphs as transferable representations*, NeurIPS 2018. The
+    first phase teaches the learner on the rows that are given to :func:`tlbook.fit` as ``target``, which need no label;
+    the second trains the reader and the head on the labelled ``source``. What is carried over is neither a feature nor
+    a weight of the classifier, only the relations between positions.
+
+    Args:
+        learner: the networks that predict graphs; those of a trained learner can serve many tasks.
+        embedding: the task's own, from N×T tokens to N×T×width.
+        encoder: from N×T×width, 0 where a row is filled up, to N×D features.
+        label_head: from N×D to N×K logits.
+        width: of the embedding.
+        share: of the steps that the first phase takes, from 0 (the learner is trained already) to 1 (it alone learns).
+        graph: ``"learned"``; or, to compare, ``"uniform"``, ``"random"`` (as sparse) or ``"none"``.
+
+    Raises:
+        TlbookError: when the share is not between 0 and 1, or the kind of graph is unknown.
+
+    Example:
+        >>> from tlbook import nets
+        >>> learner = GraphLearner(vocabulary=9, width=8)
+        >>> method = GLoMo(learner, nn.Embedding(9, 4), nn.Flatten(), nets.mlp(24, 2), width=4)
+        >>> [phase.name for phase in method.phases()]
+        ['graphs', 'task']
+        >>> method(torch.randint(1, 9, (3, 6))).shape
+        torch.Size([3, 2])
+    """
+
+    place = Place(target_labels="few", transfers=("relations",), source_labels=False)
+
+    features: GraphFeatures
+
+    def __init__(
+        self,
+        learner: GraphLearner,
+        embedding: nn.Module,
+        encoder: nn.Module,
+        label_head: nn.Module,
+        width: int,
+        share: float = 0.5,
+        graph: Kind = "learned",
+    ) -> None:
+        if not 0 <= share <= 1:
+            raise TlbookError(f"share is {share}; expected 0 … 1, the part of the steps that teach the graphs")
+        if graph not in get_args(Kind):
+            raise TlbookError(f"graph is {graph!r}; expected one of {get_args(Kind)}")
+        reader = GraphReader(embedding, learner.layers, learner.heads, encoder, width)
+        super().__init__(GraphFeatures(learner, reader, graph), label_head)
+        self.share = share
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The graphs on unlabelled rows first, then the task with the graphs held fixed."""
+        first = Phase("graphs", self.graph_losses, (self.features.learner,), share=self.share)
+        second = Phase("task", self.losses, (self.features.reader, self.label_head), share=1 - self.share)
+        return tuple(phase for phase in (first, second) if phase.share > 0)
+
+    def graph_losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        """The terms of the first phase, as :meth:`losses`; the labelled rows are not looked at."""
+        if not len(target.x):
+            raise TlbookError("no unlabelled rows are given; expected some to learn graphs from: give fit a target")
+        return self.features.learner.losses(target.x)
+
+    def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        """The term of the second phase, of which the learner hears nothing."""
+        return {"label": cross_entropy(self(source.x), source.labels)}
