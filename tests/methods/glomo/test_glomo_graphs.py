@@ -1,0 +1,200 @@
+"""GLoMo's graphs against loops written from the paper: the squared ReLU, the columns, what is earlier, the products."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tlbook.errors import TlbookError
+from tlbook.methods.glomo.graphs import CausalConvolutions, GraphPredictor, control, edges, possible, products
+
+
+def scores(rows: int = 2, length: int = 6) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(1, 9, (rows, length), generator=generator)
+    return torch.randn(rows, length, length, generator=generator, dtype=torch.float64), possible(tokens)
+
+
+def predictor(**how: object) -> GraphPredictor:
+    torch.manual_seed(0)
+    made = GraphPredictor(vocabulary=9, width=8, layers=2, heads=3, head_width=4, **how)  # type: ignore[arg-type]
+    return made.double().eval()
+
+
+# one graph
+
+
+def test_the_sparse_graph_is_the_papers_double_loop() -> None:
+    s, allowed = scores()
+    graph = edges(s, allowed)
+    for n in range(len(s)):
+        for j in range(6):
+            strength = [max(0.0, s[n, i, j].item()) ** 2 if i < j else 0.0 for i in range(6)]
+            for i in range(6):
+                expected = strength[i] / sum(strength) if sum(strength) else 0.0
+                assert graph[n, i, j].item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_soft_graph_is_a_softmax_over_what_is_earlier() -> None:
+    s, allowed = scores()
+    graph = edges(s, allowed, "softmax")
+    for n in range(len(s)):
+        for j in range(6):
+            strength = [math.exp(s[n, i, j].item()) for i in range(j)]
+            expected = [each / sum(strength) for each in strength] + [0.0] * (6 - j)
+            assert graph[n, :, j].tolist() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("attention", ["sparse", "softmax"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_columns_sum_to_1_or_have_no_edge(attention: str, dtype: torch.dtype) -> None:
+    s, allowed = scores(rows=40)
+    columns = edges(s.to(dtype), allowed, attention).sum(dim=-2)  # type: ignore[arg-type]
+    assert torch.all(((columns - 1).abs() < 1e-6) | (columns == 0))
+    assert (columns[:, 0] == 0).all(), "nothing is earlier than the first word"
+    assert (columns == 1).any()
+    if attention == "sparse":
+        assert (columns[:, 1] == 0).any(), "one score below 0 is no edge"
+
+
+def test_edges_whose_score_is_below_0_are_not_there() -> None:
+    s, allowed = scores()
+    assert torch.equal(edges(s, allowed) > 0, allowed & (s > 0))
+    assert torch.equal(edges(s, allowed, "softmax") > 0, allowed)
+
+
+@pytest.mark.parametrize("attention", ["sparse", "softmax"])
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e-30, 1e15])
+def test_a_column_of_zeros_or_of_extremes_gives_no_nan_either_way(attention: str, value: float) -> None:
+    _, allowed = scores()
+    s = torch.full((2, 6, 6), value, requires_grad=True)
+    graph = edges(s, allowed, attention)  # type: ignore[arg-type]
+    (graph * torch.randn(2, 6, 6)).sum().backward()
+    assert graph.isfinite().all()
+    assert s.grad is not None
+    assert s.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("attention", ["sparse", "softmax"])
+def test_the_gradient_in_float64(attention: str) -> None:
+    s, allowed = scores()
+    assert torch.autograd.gradcheck(lambda x: edges(x, allowed, attention), (s.requires_grad_(),))  # type: ignore[arg-type]
+
+
+def test_what_fills_a_row_up_neither_listens_nor_is_heard() -> None:
+    allowed = possible(torch.tensor([[3, 4, 0, 5, 0]]))
+    assert allowed[0].nonzero().tolist() == [[0, 1], [0, 3], [1, 3]]
+
+
+# the predictor
+
+
+def test_the_graphs_are_the_double_loop_over_keys_and_queries() -> None:
+    graph, tokens = predictor(), torch.randint(1, 9, (2, 5), generator=torch.Generator().manual_seed(1))
+    e = graph.embedding(tokens)
+    keys, queries = graph.to_keys(graph.keys(e)), graph.to_queries(graph.queries(e))
+    found = graph(tokens)
+    assert found.shape == (2, 2, 3, 5, 5)
+    for layer in range(2):
+        for head in range(3):
+            part = slice(4 * (3 * layer + head), 4 * (3 * layer + head) + 4)
+            for j in range(5):
+                s = [(keys[0, i, part] @ queries[0, j, part] + graph.b[layer, head]).item() for i in range(j)]
+                strength = [max(0.0, each) ** 2 for each in s]
+                for i, each in enumerate(strength):
+                    expected = each / sum(strength) if sum(strength) else 0.0
+                    assert found[0, layer, head, i, j].item() == pytest.approx(expected, abs=1e-10)
+
+
+def test_the_convolutions_are_convolutions_that_look_back() -> None:
+    torch.manual_seed(0)
+    stack, x = CausalConvolutions(4, depth=1), torch.randn(2, 7, 4)
+    conv = nn.Conv1d(4, 4, 3)
+    with torch.no_grad():
+        conv.weight.copy_(stack.convolutions[0].weight.view(4, 3, 4).permute(0, 2, 1))  # type: ignore[operator]
+        conv.bias.copy_(stack.convolutions[0].bias)  # type: ignore[union-attr, arg-type]
+    past = conv(nn.functional.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2)
+    expected = nn.functional.layer_norm(past, (4,)).relu()
+    torch.testing.assert_close(stack(x), expected)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("attention", ["sparse", "softmax"])
+@pytest.mark.parametrize("positions", [0, 6])
+def test_no_later_token_changes_a_column(training: bool, attention: str, positions: int) -> None:
+    graph = predictor(attention=attention, positions=positions).train(training)
+    tokens = torch.randint(1, 9, (3, 6), generator=torch.Generator().manual_seed(2))
+    before = graph(tokens)
+    for t in range(1, 6):
+        other = tokens.clone()
+        other[:, t] = 1 + tokens[:, t] % 8
+        after = graph(other)
+        torch.testing.assert_close(after[..., :t], before[..., :t], rtol=0, atol=0)
+        assert t == 1 or not torch.equal(after[..., t], before[..., t])  # the second word has one to listen to
+        assert (after.tril() == 0).all()
+
+
+def test_a_predictor_that_knows_places_refuses_longer_rows() -> None:
+    with pytest.raises(TlbookError, match=r"^rows have 6 tokens; expected at most positions = 5[^\n]*$"):
+        predictor(positions=5)(torch.ones(1, 6, dtype=torch.int64))
+
+
+def test_places_tell_apart_what_words_cannot() -> None:
+    same = torch.full((1, 6), 3)
+    for positions, differ in ((0, False), (6, True)):
+        column = predictor(positions=positions, depth=1)(same)[0, 0, 0, 2:5, 5]  # beyond the edge of the convolutions
+        assert bool((column - column[0]).abs().max() > 1e-9) == differ
+
+
+# products and controls
+
+
+def test_the_product_is_the_graph_of_paths_and_carries_what_the_layers_carry() -> None:
+    graphs = predictor()(torch.randint(1, 9, (2, 6), generator=torch.Generator().manual_seed(3)))
+    found = products(graphs)
+    assert torch.equal(found[:, 0], graphs[:, 0])
+    f = torch.randn(6, 5, dtype=torch.float64)
+    for head in range(3):
+        one, two = graphs[0, 0, head], graphs[0, 1, head]
+        carried = two.T @ (one.T @ f)  # layer 1, then layer 2
+        torch.testing.assert_close(found[0, 1, head].T @ f, carried)
+        for i in range(6):
+            for j in range(6):
+                paths = sum(float(one[i, k] * two[k, j]) for k in range(6))
+                assert found[0, 1, head, i, j].item() == pytest.approx(paths, abs=1e-12)
+
+
+def test_three_layers_are_multiplied_in_their_order() -> None:
+    graphs = torch.rand(1, 3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    expected = graphs[0, 0, 0] @ graphs[0, 1, 0] @ graphs[0, 2, 0]
+    torch.testing.assert_close(products(graphs)[0, 2, 0], expected)
+
+
+def test_the_uniform_graph_hears_all_that_is_earlier_alike() -> None:
+    tokens = torch.tensor([[1, 2, 3, 0], [4, 5, 6, 7]])
+    allowed = possible(tokens)[:, None, None]
+    graph = control(torch.zeros(2, 2, 1, 4, 4), allowed, "uniform")
+    assert graph[0, 1, 0, :, 2].tolist() == [0.5, 0.5, 0, 0]
+    assert graph[1, 1, 0, :, 3].tolist() == pytest.approx([1 / 3] * 3 + [0])
+    assert not graph[0, :, :, :, 3].any()
+    assert not graph[..., 0].any()
+
+
+def test_the_random_graph_has_the_weights_of_every_column_at_other_allowed_places() -> None:
+    tokens = torch.randint(1, 9, (4, 12), generator=torch.Generator().manual_seed(4))
+    tokens[0, 9:] = 0
+    graphs, allowed = predictor()(tokens), possible(tokens)[:, None, None]
+    shuffled = control(graphs, allowed, "random")
+    assert torch.equal(shuffled.sort(dim=-2).values, graphs.sort(dim=-2).values)
+    assert not shuffled.masked_select(~allowed).any()
+    assert not torch.equal(shuffled, graphs)
+    assert torch.equal(control(graphs, allowed, "random"), shuffled), "drawn once"
+    assert torch.equal(control(graphs[1:2], allowed[1:2], "random"), shuffled[1:2]), "whatever else is in the batch"
+
+
+def test_no_graph_has_no_edge_and_the_learned_one_is_left_alone() -> None:
+    s, allowed = scores()
+    graph = edges(s, allowed)
+    assert not control(graph, allowed, "none").any()
+    assert control(graph, allowed, "learned") is graph
