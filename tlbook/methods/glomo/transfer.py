@@ -13,7 +13,32 @@ from tlbook.methods.glomo.graphs import PAD, Kind, control, possible, products
 from tlbook.methods.glomo.learner import GraphLearner
 from tlbook.methods.method import Batch, Method, Phase, Place
 
-__all__ = ["GLoMo", "GraphFeatures", "GraphReader"]
+__all__ = ["GLoMo", "GraphFeatures", "GraphReader", "MaxOverTime"]
+
+
+class MaxOverTime(nn.Module):
+    """A sentence encoder: a convolution over ``kernel`` positions, ReLU, and the maximum over the positions.
+
+    Kim, *Convolutional neural networks for sentence classification*, EMNLP 2014.
+
+    Args:
+        width: of the vectors that come in.
+        outputs: D, of the features.
+        kernel: how many positions, an odd number.
+
+    Example:
+        >>> MaxOverTime(8, 5)(torch.zeros(2, 7, 8)).shape
+        torch.Size([2, 5])
+    """
+
+    def __init__(self, width: int, outputs: int, kernel: int = 3) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(width, outputs, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From N×T×width to N×outputs."""
+        found: Tensor = self.convolution(x.mT).relu()
+        return found.amax(dim=2)
 
 
 class GraphReader(nn.Module):
