@@ -65,8 +65,8 @@ def network(graph: Kind) -> GLoMo:
 
 TASK = f"Adam, 2e-3, {TASK_STEPS} steps of 64 questions"
 TAUGHT = (
-    f"Adam, 2e-3, {GRAPH_STEPS + TASK_STEPS:,} steps of 64 rows: {GRAPH_STEPS} of text for the graphs, then {TASK_STEPS} "
-    "of questions"
+    f"Adam, 2e-3, {GRAPH_STEPS + TASK_STEPS:,} steps of 64 rows: {GRAPH_STEPS} of text for the graphs, "
+    f"then {TASK_STEPS} of questions"
 )
 row = partial(
     Experiment,
