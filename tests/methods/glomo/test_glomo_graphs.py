@@ -161,7 +161,7 @@ def test_the_product_is_the_graph_of_paths_and_carries_what_the_layers_carry() -
         torch.testing.assert_close(found[0, 1, head].T @ f, carried)
         for i in range(6):
             for j in range(6):
-                paths = sum(float(one[i, k] * two[k, j]) for k in range(6))
+                paths = sum((one[i, k] * two[k, j]).item() for k in range(6))
                 assert found[0, 1, head, i, j].item() == pytest.approx(paths, abs=1e-12)
 
 
