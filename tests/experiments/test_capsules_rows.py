@@ -1,5 +1,6 @@
 """The training images at all their places, the authors' schedule, and the networks of the two rows."""
 
+import pytest
 import torch
 
 from tlbook.data import Domain
@@ -31,6 +32,20 @@ def test_the_rate_falls_as_in_the_authors_code() -> None:
     assert abs(capsules.decay(2_000 / 300_000) - 0.96) < 1e-12
     assert abs(capsules.decay(1.0) - 0.00219) < 1e-5
     assert capsules.MNIST.schedule is capsules.decay
+
+
+def test_the_short_row_falls_to_a_tenth() -> None:
+    assert [capsules.MNIST_SHORT.schedule(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([1, 0.1**0.5, 0.1])
+
+
+def test_training_images_are_moved_by_up_to_two_pixels_and_test_images_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str, split: str) -> Domain:
+        return Domain(split, torch.full((2, 1, 28, 28), 200, dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b"))
+
+    monkeypatch.setattr(capsules, "load", load)
+    train, target, test = capsules.mnist()
+    assert (train.name, len(train), target, test.name, len(test)) == ("train", 50, None, "test", 2)
+    assert train.x[::2].float().sum(dim=(1, 2, 3)).min() == 200 * 26 * 26
 
 
 def test_the_networks_have_the_sizes_that_the_rows_state() -> None:
