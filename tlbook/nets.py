@@ -234,7 +234,8 @@ def routing_steps(
         iterations: at least 1.
         through: the paper does not say what the gradient passes through. ``"last"``: the sum of the last iteration
             alone, with its couplings taken as constants. ``"all"``: everything, as in the authors' code, which also
-            adds learned biases that start at 0.1 to the s_j, and takes half the margin loss.
+            adds learned biases that start at 0.1 to the s_j, takes half the margin loss, and updates b once more at the
+            end, to no effect.
 
     Returns:
         An iterator over pairs of c, batch × inputs × outputs, whose sum over the outputs is 1; and v, batch × outputs
