@@ -1,6 +1,7 @@
 """The training loop: what it samples, what it steps, what it keeps, and what it refuses."""
 
 import copy
+import gc
 import inspect
 import io
 import json
@@ -10,6 +11,7 @@ import pickle
 import random
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -67,6 +69,18 @@ def run(method: nn.Module, steps: int = 20, **how: Any) -> History:
 
 
 # what a step sees
+
+
+def test_the_rows_are_let_go_at_the_end_without_the_garbage_collector() -> None:
+    gc.disable()
+    try:
+        source = numbered()
+        rows = weakref.ref(source.x)
+        run(SourceOnly(nets.mlp(3, 4), nets.mlp(4, 2)), source=source)
+        del source
+        assert rows() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -102,7 +102,7 @@ def margin_loss(lengths: Tensor, target: Tensor) -> Tensor:
         A scalar, at least 0.
 
     Raises:
-        TlbookError: when the lengths are not N×K or the labels not N.
+        TlbookError: when the lengths are not N×K, the labels not N or not below K, or there is no row.
 
     Example:
         >>> round(margin_loss(torch.zeros(1, 10), torch.tensor([3])).item(), 4)  # 0.9²
@@ -113,6 +113,8 @@ def margin_loss(lengths: Tensor, target: Tensor) -> Tensor:
         raise TlbookError(
             f"target has shape {tuple(target.shape)} for {len(lengths)} rows of lengths; expected one label a row"
         )
+    if not len(target) or target.min() < 0 or target.max() >= lengths.shape[1]:
+        raise TlbookError(f"target is {target}; expected at least one label, and labels in 0 … {lengths.shape[1] - 1}")
     there = F.one_hot(target, lengths.shape[1]).to(lengths.dtype)
     loss = there * F.relu(0.9 - lengths).square() + 0.5 * (1 - there) * F.relu(lengths - 0.1).square()
     return loss.sum(dim=1).mean()

@@ -207,7 +207,8 @@ def squash(s: Tensor, dim: int = -1) -> Tensor:
     Sabour, Frosst and Hinton, *Dynamic routing between capsules*, NIPS 2017, eq. 1.
 
     Args:
-        s: vectors along ``dim``; a zero vector stays zero and has a finite gradient.
+        s: vectors along ``dim``; a zero vector stays zero and has a finite gradient. Half precision is widened for the
+            length, whose square would leave its range.
         dim: the dimension along which a vector lies.
 
     Example:
@@ -215,8 +216,9 @@ def squash(s: Tensor, dim: int = -1) -> Tensor:
         tensor([[0.5769, 0.7692],
                 [0.0000, 0.0000]])
     """
-    length: Tensor = torch.linalg.vector_norm(s, dim=dim, keepdim=True)
-    return s * (length / (1 + length.square()))
+    full = s.to(torch.promote_types(s.dtype, torch.float32))
+    length: Tensor = torch.linalg.vector_norm(full, dim=dim, keepdim=True)
+    return (full * (length / (1 + length.square()))).to(s.dtype)
 
 
 def routing_steps(
@@ -231,10 +233,13 @@ def routing_steps(
         u_hat: û, the predictions, batch × inputs × outputs × d.
         iterations: at least 1.
         through: the paper does not say what the gradient passes through. ``"last"``: the sum of the last iteration
-            alone, with its couplings taken as constants. ``"all"``: everything.
+            alone, with its couplings taken as constants. ``"all"``: everything, as in the authors' code, which also
+            adds learned biases that start at 0.1 to the s_j, takes half the margin loss, and updates b once more at the
+            end, to no effect.
 
-    Yields:
-        c, batch × inputs × outputs, whose sum over the outputs is 1; and v, batch × outputs × d.
+    Returns:
+        An iterator over pairs of c, batch × inputs × outputs, whose sum over the outputs is 1; and v, batch × outputs
+        × d.
 
     Raises:
         TlbookError: for û of another shape, or fewer than one iteration.
@@ -247,6 +252,10 @@ def routing_steps(
     if u_hat.dim() != 4:
         raise TlbookError(f"û has shape {tuple(u_hat.shape)}; expected batch × inputs × outputs × d")
     _check_routing(iterations, through)
+    return _routing_steps(u_hat, iterations, through)
+
+
+def _routing_steps(u_hat: Tensor, iterations: int, through: str) -> Iterator[tuple[Tensor, Tensor]]:
     held = u_hat if through == "all" else u_hat.detach()
     b = u_hat.new_zeros(u_hat.shape[:3])
     for left in reversed(range(iterations)):
@@ -269,8 +278,8 @@ def route(u_hat: Tensor, iterations: int = 3, through: Literal["last", "all"] = 
 
 
 def _check_routing(iterations: int, through: str) -> None:
-    if iterations < 1:
-        raise TlbookError(f"iterations is {iterations}; expected at least 1: the paper takes 3")
+    if not isinstance(iterations, int) or iterations < 1:
+        raise TlbookError(f"iterations is {iterations!r}; expected a whole number, at least 1: the paper takes 3")
     if through not in ("last", "all"):
         raise TlbookError(f"through is {through!r}; expected 'last' or 'all'")
 
@@ -285,9 +294,9 @@ class _Routed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, weight: Tensor, iterations: int) -> Tensor:
-        batch, width, inputs = u.shape  # the inputs last: they are many, and sums over the width run along them
+        batch, _, inputs = u.shape  # the inputs last: they are many, and sums over the width run along them
         outputs = len(weight)
-        flat, matrices = u.reshape(batch, -1), weight.reshape(outputs, width * inputs, -1)
+        flat, matrices = u.flatten(1), weight.flatten(1, 2)
         s = torch.matmul(flat, matrices) / outputs  # the first iteration: every coupling is 1/outputs
         v = squash(s)
         c = u.new_full((outputs, batch, inputs), 1 / outputs)
@@ -299,7 +308,7 @@ class _Routed(torch.autograd.Function):
                 torch.sum(turned.mul_(u), dim=1, out=c[j])  # b: û·(v of all iterations so far)
             c = c.softmax(dim=0)
             for j in range(outputs):
-                torch.mm((c[j].unsqueeze(1) * u).view(batch, -1), matrices[j], out=s[j])
+                torch.mm((c[j].unsqueeze(1) * u).flatten(1), matrices[j], out=s[j])
             v = squash(s)
         ctx.save_for_backward(u, weight, c, s)
         return v.transpose(0, 1)
@@ -311,12 +320,13 @@ class _Routed(torch.autograd.Function):
         g = grad.transpose(0, 1)
         n = torch.linalg.vector_norm(s, dim=2, keepdim=True)
         direction = s / n.clamp_min(torch.finfo(s.dtype).tiny)
-        steeper = (n - n**3) / (1 + n.square()).square()
-        g = n / (1 + n.square()) * g + steeper * (direction * g).sum(dim=2, keepdim=True) * direction  # squash
-        matrices = weight.reshape(len(weight), u[0].numel(), -1)
+        shrink = n / (1 + n.square())
+        steeper = shrink * ((1 - n.square()) / (1 + n.square()))  # n³ would overflow
+        g = shrink * g + steeper * (direction * g).sum(dim=2, keepdim=True) * direction  # squash
+        matrices = weight.flatten(1, 2)
         grad_u, grad_matrices = torch.zeros_like(u), torch.empty_like(matrices)
         for j, c_j in enumerate(c.unsqueeze(2)):
-            torch.mm((c_j * u).view(len(u), -1).t(), g[j], out=grad_matrices[j])
+            torch.mm((c_j * u).flatten(1).t(), g[j], out=grad_matrices[j])
             grad_u.addcmul_(c_j, torch.mm(g[j], matrices[j].t()).view_as(u))
         return grad_u, grad_matrices.view_as(weight), None
 
@@ -325,7 +335,8 @@ class CapsuleLayer(nn.Module):
     """Capsules that choose by agreement where to send what they say (Sabour, Frosst and Hinton, 2017, section 2).
 
     Every input i predicts every output j, û_j|i = W_ij u_i, and :func:`route` weighs the predictions. With ``through =
-    "last"`` û is never formed, which takes less time and much less memory; ``"all"`` forms it.
+    "last"`` û is never formed, which takes less time and much less memory; ``"all"`` forms it. What comes out with
+    ``"last"`` must not be changed in place, and has neither second derivatives nor ``vmap``; ``"all"`` has both.
 
     Args:
         inputs: how many capsules come in, and
@@ -336,7 +347,7 @@ class CapsuleLayer(nn.Module):
         through: as in :func:`routing_steps`.
 
     Raises:
-        TlbookError: for fewer than one iteration, or inputs of another shape.
+        TlbookError: for fewer than one iteration, capsule or number a capsule, or inputs of another shape.
 
     Example:
         >>> CapsuleLayer(6, 4, outputs=3, out_width=5)(torch.randn(2, 6, 4)).shape
@@ -354,6 +365,10 @@ class CapsuleLayer(nn.Module):
     ) -> None:
         super().__init__()
         _check_routing(iterations, through)
+        if min(inputs, width, outputs, out_width) < 1:
+            raise TlbookError(
+                f"a layer of {inputs} capsules of {width} to {outputs} of {out_width}; expected at least 1 of each"
+            )
         self.iterations, self.through = iterations, through
         self.weight = nn.Parameter(0.1 * torch.randn(outputs, width, inputs, out_width))
 

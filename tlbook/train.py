@@ -254,13 +254,10 @@ class _Rows:
         domain = domain.to(device)
         images = domain.x.dim() == 4
         self.x = domain.x.contiguous(memory_format=torch.channels_last) if images else domain.x
-        self.y, self.batch_size, self.key = domain.y, batch_size, (seed, stream)
+        self.y, self.batch_size = domain.y, batch_size
         self.nothing = Batch(self.x[:0])
-        self.order = lru_cache(maxsize=2)(self._order)
-
-    def _order(self, turn: int) -> Tensor:
-        [state] = np.random.SeedSequence([*self.key, turn]).generate_state(1)
-        return torch.randperm(len(self.x), generator=torch.Generator().manual_seed(int(state))).to(self.x.device)
+        order = partial(_order, n=len(self.x), key=(seed, stream), device=self.x.device)
+        self.order = lru_cache(maxsize=2)(order)  # not of a method: the circle would keep the rows alive
 
     def batch(self, step: int) -> Batch:
         n, start = len(self.x), step * self.batch_size
@@ -268,6 +265,11 @@ class _Rows:
         turns = range(start // n, (stop - 1) // n + 1)
         index = torch.cat([self.order(t)[max(start - t * n, 0) : stop - t * n] for t in turns])
         return Batch(_take(self.x, index), None if self.y is None else self.y[index])
+
+
+def _order(turn: int, n: int, key: tuple[int, int], device: torch.device) -> Tensor:
+    [state] = np.random.SeedSequence([*key, turn]).generate_state(1)
+    return torch.randperm(n, generator=torch.Generator().manual_seed(int(state))).to(device)
 
 
 def _take(x: Tensor, index: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Routing against loops written from the paper's procedure, the margin loss by hand, and what the decoder may see."""
 
+import inspect
 import math
 from typing import Literal
 
@@ -62,6 +63,13 @@ def test_squash_keeps_the_direction_and_maps_the_length() -> None:
     torch.testing.assert_close(nets.squash(s.t(), dim=0), v.t())
 
 
+@pytest.mark.parametrize(("dtype", "n"), [(torch.float16, 400.0), (torch.bfloat16, 400.0), (torch.float32, 1e15)])
+def test_squash_of_long_vectors_is_the_direction(dtype: torch.dtype, n: float) -> None:
+    v = nets.squash(torch.tensor([[0.6 * n, -0.8 * n]], dtype=dtype))
+    assert v.dtype == dtype
+    torch.testing.assert_close(v.float(), torch.tensor([[0.6, -0.8]]), atol=0.005, rtol=0)
+
+
 def test_a_zero_vector_stays_zero_with_a_finite_gradient() -> None:
     for function in (nets.squash, lambda s: nets.Lengths()(s[None])):
         s = torch.zeros(2, 3, requires_grad=True)
@@ -84,6 +92,17 @@ def test_routing_is_the_papers_procedure(iterations: int) -> None:
         torch.testing.assert_close(outputs[row], torch.tensor(v, dtype=torch.float64), atol=1e-12, rtol=0)
         torch.testing.assert_close(couplings[row], torch.tensor(c, dtype=torch.float64), atol=1e-12, rtol=0)
     assert torch.equal(nets.route(predictions, iterations), outputs)
+
+
+def test_three_iterations_are_the_default() -> None:
+    made, u = layer(), capsules()
+    defaults = nets.CapsuleLayer(N, W, J, D).double()
+    defaults.load_state_dict(made.state_dict())
+    expected = nets.route(made.predictions(u), 3, "last")
+    torch.testing.assert_close(defaults(u), expected)
+    torch.testing.assert_close(nets.route(made.predictions(u)), expected)
+    assert len(list(nets.routing_steps(u_hat()))) == 3
+    assert (nets.route(made.predictions(u), 1) - expected).abs().max() > 0.01
 
 
 def test_couplings_sum_to_1_over_the_outputs_and_start_equal() -> None:
@@ -116,6 +135,35 @@ def test_the_layer_is_routing_of_its_predictions_in_value_and_gradient(
     weights = torch.randn_like(fast)
     for a, b in zip(*(torch.autograd.grad((v * weights).sum(), (u, made.weight)) for v in (fast, slow)), strict=True):
         torch.testing.assert_close(a, b, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("through", ["last", "all"])
+def test_very_long_sums_have_finite_gradients_that_vanish(through: Literal["last", "all"]) -> None:
+    made, u = layer(1, through).float(), (1e13 * capsules().detach()).float().requires_grad_()
+    out = made(u)
+    torch.testing.assert_close(out.norm(dim=2), torch.ones(B, J))
+    out[:, :, 0].sum().backward()
+    for grad in (u.grad, made.weight.grad):
+        assert grad is not None
+        assert grad.isfinite().all()
+
+
+@pytest.mark.parametrize("through", ["last", "all"])
+def test_no_rows_give_no_rows(through: Literal["last", "all"]) -> None:
+    made, u = layer(through=through), torch.zeros(0, N, W, dtype=torch.float64, requires_grad=True)
+    out = made(u)
+    assert out.shape == (0, J, D)
+    out.sum().backward()
+    assert made.weight.grad is not None
+    assert made.weight.grad.abs().max() == 0
+
+
+def test_the_weights_start_with_a_tenth_each_input_its_own() -> None:
+    torch.manual_seed(0)
+    weight = nets.CapsuleLayer(100, 8, 10, 16).weight.detach()
+    assert weight.std().item() == pytest.approx(0.1, abs=0.002)
+    assert abs(weight.mean().item()) < 0.002
+    assert all(weight.std(dim=dim).min() > 0.01 for dim in range(4))  # different along every dimension
 
 
 def test_the_predictions_are_one_matrix_for_each_input_and_output() -> None:
@@ -173,11 +221,18 @@ def test_reduced_precision_does_not_reach_the_routing() -> None:
 
 
 def test_errors_say_what_is_wanted() -> None:
-    for iterations in (0, -1):
-        with pytest.raises(TlbookError, match="expected at least 1"):
-            nets.route(u_hat(), iterations)
-        with pytest.raises(TlbookError, match="expected at least 1"):
-            nets.CapsuleLayer(N, W, J, D, iterations)
+    for iterations in (0, -1, 1.5, "3"):
+        for refused in (nets.route, nets.routing_steps):
+            with pytest.raises(TlbookError, match="expected a whole number, at least 1"):
+                refused(u_hat(), iterations)  # type: ignore[arg-type]
+        with pytest.raises(TlbookError, match="expected a whole number, at least 1"):
+            nets.CapsuleLayer(N, W, J, D, iterations)  # type: ignore[arg-type]
+    for shape in ((0, W, J, D), (N, 0, J, D), (N, W, 0, D), (N, W, J, 0)):
+        with pytest.raises(TlbookError, match="expected at least 1 of each"):
+            nets.CapsuleLayer(*shape)
+    for name in ("channels", "width", "kinds", "kernel", "classes"):
+        with pytest.raises(TlbookError, match="expected at least 1 of each"):
+            capsule_features(**{name: 0})
     with pytest.raises(TlbookError, match="expected 'last' or 'all'"):
         nets.route(u_hat(), through="some")  # type: ignore[arg-type]
     with pytest.raises(TlbookError, match="expected batch × inputs × outputs × d"):
@@ -207,6 +262,17 @@ def test_the_margin_loss_of_no_capsule_at_all_is_the_square() -> None:
 def test_the_margin_loss_says_what_it_wants() -> None:
     with pytest.raises(TlbookError, match="expected one label a row"):
         losses.margin_loss(torch.zeros(4, 10), torch.tensor([0, 3]))
+    for wrong in ([0, -1], [10, 0], []):
+        with pytest.raises(TlbookError, match="expected at least one label, and labels in 0 … 9"):
+            losses.margin_loss(torch.zeros(len(wrong), 10), torch.tensor(wrong, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_margin_loss_of_half_precision_is_summed_in_full(dtype: torch.dtype) -> None:
+    lengths, target = torch.rand(64, 10, generator=torch.Generator().manual_seed(0)).to(dtype), torch.arange(64) % 10
+    ours = losses.margin_loss(lengths, target)
+    assert ours.dtype == torch.float32
+    assert ours.item() == pytest.approx(losses.margin_loss(lengths.double(), target).item(), rel=1e-5)
 
 
 # the network
@@ -234,6 +300,23 @@ def test_it_has_the_papers_number_of_parameters() -> None:
     assert shapes == [(256, 1, 9, 9), (256, 256, 9, 9), (10, 8, 1152, 16)]
 
 
+def test_its_parts_are_the_papers() -> None:
+    kinds = [type(part) for part in capsule_features()]
+    assert kinds == [nets.Pixels, nn.Conv2d, nn.ReLU, nets.PrimaryCapsules, nets.CapsuleLayer]
+    for made, iterations in ((capsule_features(), 3), (capsule_features(iterations=1), 1)):
+        assert isinstance(made[4], nets.CapsuleLayer)
+        assert (made[4].iterations, made[4].through) == (iterations, "last")
+    assert inspect.signature(CapsNet).parameters["reconstruction"].default == 0.0005
+
+
+def test_the_decoder_draws_between_black_and_white() -> None:
+    torch.manual_seed(0)
+    drawn = decoder(pixels=20, hidden=(30, 30))(100 * torch.randn(50, 10, 16))
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
+    assert drawn.min() < 0.01 < 0.99 < drawn.max()
+
+
 def test_primary_capsules_are_channels_read_as_vectors() -> None:
     made = nets.PrimaryCapsules(3, kinds=4, width=5, kernel=3)
     x = torch.randn(2, 3, 9, 9)
@@ -245,6 +328,7 @@ def test_primary_capsules_are_channels_read_as_vectors() -> None:
 
 def test_its_losses_are_margin_and_squared_error_of_the_true_capsules_drawing() -> None:
     method, domain = small(), images(6)
+    method.features[4].weight.data.mul_(30)  # long enough that another mask would show
     y = domain.labels()
     terms = method.losses(Batch(domain.x, y), Batch(domain.x[:0]), 0.5)
     capsules = method.features(domain.x)
@@ -255,6 +339,37 @@ def test_its_losses_are_margin_and_squared_error_of_the_true_capsules_drawing() 
         masked[label] = capsules[row, label]
         error += (method.decoder(masked[None])[0] - domain.x[row].flatten() / 255).square().sum().item()
     assert terms["reconstruction"].item() == pytest.approx(0.0005 * error / 6, rel=1e-5)
+
+
+class Given(nn.Module):
+    """Capsules that are there already."""
+
+    def __init__(self, capsules: Tensor) -> None:
+        super().__init__()
+        self.capsules = nn.Parameter(capsules)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.capsules
+
+
+def test_the_decoder_sees_the_true_capsule_alone_and_teaches_it() -> None:
+    torch.manual_seed(0)
+    given, domain = Given(torch.randn(6, 3, 16)), images(6)
+    y = given.capsules.norm(dim=2).argmin(dim=1)  # true is never what it would predict
+    method = CapsNet(given, decoder(3, 144, (20, 30)))
+    method.losses(Batch(domain.x, y), Batch(domain.x[:0]), 0.5)["reconstruction"].backward()
+    assert given.capsules.grad is not None
+    true = torch.nn.functional.one_hot(y, 3).bool()
+    assert given.capsules.grad[~true].abs().max() == 0
+    assert given.capsules.grad[true].abs().min() > 0
+
+
+def test_a_decoder_of_another_size_is_refused() -> None:
+    method, domain = small(), images(6)
+    for pixels in (1, 100):
+        method.decoder = decoder(3, pixels, (20, 30))
+        with pytest.raises(TlbookError, match=rf"draws {pixels} pixels, the images have 144"):
+            method.losses(Batch(domain.x, domain.y), Batch(domain.x[:0]), 0.5)
 
 
 def test_it_classifies_by_length() -> None:

@@ -44,6 +44,11 @@ def decay(progress: float) -> float:
     return float(0.96 ** (150 * progress))
 
 
+def short_decay(progress: float) -> float:
+    """To a tenth: the authors' decay would leave a short run nothing to draw with after its first third."""
+    return float(0.1**progress)
+
+
 mnist_row = partial(
     Experiment,
     paper="Sabour et al., Dynamic routing between capsules, NIPS 2017",
@@ -53,7 +58,6 @@ mnist_row = partial(
     published=Published(0.9975, "table 1 of the paper", "primary"),
     domains=mnist,
     batch_size=128,
-    schedule=decay,
     seeds=3,
 )
 
@@ -67,6 +71,7 @@ MNIST = mnist_row(
     network="conv 256×9×9, 32 kinds of capsules of 8 by 9×9 with stride 2, 10 capsules of 16; decoder 512, 1024, 784",
     training=("Adam, 1e-3 falling to 2e-6 as in the authors' code, 50,000 steps of 128 images, not 300,000"),
     method=papers_network,
+    schedule=decay,
     steps=50_000,
 )
 MNIST_SHORT = mnist_row(
@@ -77,7 +82,8 @@ MNIST_SHORT = mnist_row(
         "twelve; accuracy on the 10,000 test images as they are. Not the paper's network and not its budget"
     ),
     network="conv 64×9×9, 8 kinds of capsules of 8 by 9×9 with stride 2, 10 capsules of 16; decoder 128, 256, 784",
-    training="Adam, 1e-3 falling to 2e-6 as in the authors' code, 1,000 steps of 128 images",
+    training="Adam, 1e-3 falling to 1e-4, 1,000 steps of 128 images",
     method=small_network,
+    schedule=short_decay,
     steps=1_000,
 )

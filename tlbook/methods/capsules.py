@@ -39,12 +39,17 @@ def capsule_features(
         A module from images, uint8 or float, to batch × K × 16.
 
     Raises:
-        TlbookError: when the image is smaller than the kernels need.
+        TlbookError: when the image is smaller than the kernels need, or a number is below 1.
 
     Example:
         >>> sum(p.numel() for p in capsule_features().parameters())
         6804224
     """
+    if min(channels, width, kinds, kernel, classes) < 1:
+        raise TlbookError(
+            f"channels, width, kinds, kernel and classes are {channels}, {width}, {kinds}, {kernel} and {classes}; "
+            "expected at least 1 of each"
+        )
     places = (size - 2 * kernel + 1) // 2 + 1
     if places < 1:
         raise TlbookError(f"size is {size}; expected at least {2 * kernel - 1} for two kernels of {kernel}×{kernel}")
@@ -79,6 +84,9 @@ class CapsNet(Method):
         decoder: class capsules to as many numbers as the image has pixels, 0 … 1, such as :func:`decoder`.
         reconstruction: the weight of the sum of squared errors over the pixels; 0.0005 in the paper.
 
+    Raises:
+        TlbookError: in training, when the decoder draws another number of pixels than the image has.
+
     Example:
         >>> import torch
         >>> method = CapsNet(capsule_features(size=14, width=8, kinds=2, kernel=5), decoder(pixels=196))
@@ -102,6 +110,11 @@ class CapsNet(Method):
         capsules = self.features(source.x)
         pixels = Pixels()(source.x).flatten(1) + 0.5  # 0 … 1
         drawn = self.draw(capsules, source.labels)
+        if drawn.shape != pixels.shape:
+            raise TlbookError(
+                f"the decoder draws {drawn.shape[1]} pixels, the images have {pixels.shape[1]}; expected as many: "
+                f"decoder(pixels={pixels.shape[1]})"
+            )
         return {
             "margin": margin_loss(self.label_head(capsules), source.labels),  # eq. 4
             "reconstruction": self.reconstruction * (drawn - pixels).square().sum(dim=1).mean(),  # section 4.1
