@@ -58,7 +58,7 @@ def jitter(
     return replace(domain, x=torch.cat(copies), y=None if domain.y is None else domain.y.repeat(times))
 
 
-def _maps(n: int, size: int, degrees: float, pixels: float, scale: float, generator: torch.Generator) -> Tensor:
+def _maps(n: int, size: int, degrees: float, pixels: float, scale: float, generator: torch.Generator | None) -> Tensor:
     """Affine maps N×2×3 from places in the copy to places in the image, both from −1 to 1."""
     draws = torch.rand(4, n, generator=generator) * 2 - 1
     angle, zoom = draws[0] * math.radians(degrees), 1 + draws[1] * scale
@@ -69,6 +69,7 @@ def _maps(n: int, size: int, degrees: float, pixels: float, scale: float, genera
 
 
 def _moved(x: Tensor, turn: Tensor) -> Tensor:
-    grid = affine_grid(turn, list(x.shape), align_corners=False)
-    moved = grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
+    with torch.autocast(x.device.type, enabled=False):  # bfloat16 knows a place to a tenth of a pixel only
+        grid = affine_grid(turn, list(x.shape), align_corners=False)
+        moved = grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
     return (moved.round() if x.dtype == torch.uint8 else moved).to(x.dtype)
