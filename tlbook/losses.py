@@ -224,12 +224,12 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
 def nt_xent(x: Tensor, y: Tensor, temperature: float = 0.5, rows: int = 4096) -> Tensor:
     """The normalised temperature-scaled cross-entropy of two views of each image, in nats.
 
-    ℓ(i, j) = −log exp(sim(z_i, z_j)/τ) / Σ_{k≠i} exp(sim(z_i, z_k)/τ) for the two views i and j of one image, where sim is
-    the cosine and k runs over the other 2N − 1 views of the batch; the mean over all 2N ordered pairs (Chen et al., *A
-    simple framework for contrastive learning of visual representations*, ICML 2020, eq. 1 and algorithm 1).
+    ℓ(i, j) = −log exp(sim(z_i, z_j)/τ) / Σ_{k≠i} exp(sim(z_i, z_k)/τ) for the two views i and j of one image, where sim
+    is the cosine and k runs over the other 2N − 1 views of the batch; the mean over all 2N ordered pairs (Chen et al.,
+    *A simple framework for contrastive learning of visual representations*, ICML 2020, eq. 1 and algorithm 1).
 
-    Above ``rows`` views the 2N×2N cosines are never held at once: so many rows of them are formed, and formed again on the
-    way back, which takes half as much time again.
+    Above ``rows`` views the 2N×2N cosines are never held at once: so many rows of them are formed, and formed again on
+    the way back, so that a batch of many thousands fits on one device.
 
     Args:
         x: N×D projections of one view of each image, N at least 2; they need not be normalised.
@@ -241,7 +241,8 @@ def nt_xent(x: Tensor, y: Tensor, temperature: float = 0.5, rows: int = 4096) ->
         A scalar, at least 0; log(2N − 1) where all views are alike.
 
     Raises:
-        TlbookError: when the shapes differ, N is below 2, or τ is not above 0; on the CPU also when a value is not finite.
+        TlbookError: when the shapes differ, N is below 2, or τ is not above 0; on the CPU also when a value is not
+            finite.
 
     Example:
         >>> round(nt_xent(torch.ones(4, 3), torch.ones(4, 3)).item(), 4)  # log 7
@@ -267,8 +268,7 @@ def nt_xent(x: Tensor, y: Tensor, temperature: float = 0.5, rows: int = 4096) ->
     if len(z) <= rows:
         return total(views) / len(z)
     parts: list[Tensor] = [
-        checkpoint(total, i, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-untyped-call]
-        for i in views.split(rows)
+        checkpoint(total, i, use_reentrant=False, preserve_rng_state=False) for i in torch.split(views, rows)
     ]
     return torch.stack(parts).sum() / len(z)
 

@@ -27,8 +27,8 @@ __all__ = ["Crop", "Light", "PerImage", "Turn"]
 class Crop(nn.Module):
     """Cut a box out of each image and stretch it to the image's size: torchvision's ``RandomResizedCrop``.
 
-    The box has a share of the area that is uniform in ``scale`` and a ratio of width to height whose logarithm is uniform
-    in that of ``ratio``; of ten draws the first that fits is taken, and the whole image where none does.
+    The box has a share of the area that is uniform in ``scale``, and a ratio of width to height whose logarithm is
+    uniform between those of ``ratio``; of ten draws the first that fits is taken, and the whole image where none does.
 
     Args:
         scale: the least and the largest share of the area, above 0 and up to 1.
@@ -111,9 +111,10 @@ class Turn(nn.Module):
 
 
 class Light(nn.Module):
-    """Change brightness and contrast of each image: torchvision's ``ColorJitter``, in this order, for all channels alike.
+    """Change brightness and contrast of each image: torchvision's ``ColorJitter``, always in this order.
 
-    Brightness multiplies the pixels; contrast multiplies their distance from the image's mean grey.
+    Brightness multiplies the pixels; contrast multiplies their distance from the image's mean. All channels are
+    treated alike.
 
     Args:
         brightness: the largest change of the factor, as a fraction, 0 … 1; the factor is uniform.

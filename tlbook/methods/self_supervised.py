@@ -43,9 +43,9 @@ def quarter_turns(x: Tensor) -> tuple[Tensor, Tensor]:
 class RotNet(Method):
     """Predict by which multiple of 90 degrees an image was turned (Gidaris, Singh and Komodakis, ICLR 2018).
 
-    Every image of a batch is seen in all four turns, and the loss is the cross-entropy of the turn (eq. 2 and 3). No label
-    is read: ``fit`` takes the images alone, ``domain.unlabelled()``. What is transferred are the ``features``, for a
-    probe or for :class:`tlbook.methods.FineTune`. ``forward`` gives the logits of the four turns.
+    Every image of a batch is seen in all four turns, and the loss is the cross-entropy of the turn (eq. 2 and 3). No
+    label is read: ``fit`` takes the images alone, ``domain.unlabelled()``. What is transferred are the ``features``,
+    for a probe or for :class:`tlbook.methods.FineTune`. ``forward`` gives the logits of the four turns.
 
     Args:
         features: from images N×C×S×S to features N×D.
@@ -73,9 +73,9 @@ class SimCLR(Method):
     """Make two random views of an image agree, against all others (Chen, Kornblith, Norouzi and Hinton, ICML 2020).
 
     Each image of a batch is changed at random, twice. Features h go through a projection head g to z = g(h), and
-    :func:`tlbook.losses.nt_xent` pulls the two z of one image together and pushes all others apart. The head serves the
-    loss and is thrown away after: what is transferred are the ``features`` h, and ``forward`` gives them, N×D. No label is
-    read: ``fit`` takes the images alone, ``domain.unlabelled()``.
+    :func:`tlbook.losses.nt_xent` pulls the two z of one image together and pushes all others apart. The head serves
+    the loss and is thrown away after: what is transferred are the ``features`` h, and ``forward`` gives them, N×D. No
+    label is read: ``fit`` takes the images alone, ``domain.unlabelled()``.
 
     Args:
         features: from images N×C×H×W to features N×D.
@@ -125,6 +125,9 @@ class SimCLR(Method):
 def _per_image(augment: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """The same with every transform of torchvision wrapped, also inside a Sequential."""
     if isinstance(augment, nn.Sequential):
-        return nn.Sequential(*(_per_image(part) for part in augment))  # type: ignore[arg-type]
-    torchvisions = any(base.__module__.startswith("torchvision.transforms") for base in type(augment).__mro__)
-    return PerImage(augment) if torchvisions else augment
+        return nn.Sequential(*(PerImage(part) if _torchvisions(part) else part for part in augment))
+    return PerImage(augment) if _torchvisions(augment) else augment
+
+
+def _torchvisions(augment: object) -> bool:
+    return any(base.__module__.startswith("torchvision.transforms") for base in type(augment).__mro__)
