@@ -1,4 +1,4 @@
-"""USPS with labels for one image in a hundred, and in ten: from scratch, RotNet, SimCLR (chapter ``self_supervised``)."""
+"""USPS with labels for one image in a hundred and in ten: scratch, RotNet, SimCLR (chapter ``self_supervised``)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ LABELS = {
 }  # per cent of the training images: of each digit how many, and the learning rate
 CHANGED = "turned by up to 15 degrees, moved by up to 2 pixels and scaled by up to 20 per cent"
 SELECTION = (
-    "the last step is reported. The views (moved or cropped) and the learning rates with labels (1e-3 or 3e-3; for each "
-    "share the one that serves the rows from scratch best) were chosen by the accuracy on 2,000 training images with one "
-    "seed; the test images were not looked at"
+    "the last step is reported. The views (moved or cropped) and the learning rate with labels (1e-3 or 3e-3; for each "
+    "share the one that serves the rows from scratch best) were chosen by the accuracy on 2,000 training images with "
+    "one seed; the test images were not looked at"
 )
 adam = partial(torch.optim.Adam, lr=1e-3, fused=True)
 
