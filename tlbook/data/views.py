@@ -18,10 +18,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from tlbook._torchvision import declare_missing_operators
 from tlbook.data.augment import _maps, _moved
 from tlbook.errors import TlbookError
 
 __all__ = ["Crop", "Light", "PerImage", "Turn"]
+
+declare_missing_operators()  # whoever imports this module may import torchvision after it
 
 
 class Crop(nn.Module):
@@ -155,8 +158,6 @@ class PerImage(nn.Module):
         transform: from an image C×H×W to an image.
 
     Example:
-        >>> from tlbook._torchvision import declare_missing_operators
-        >>> _ = declare_missing_operators()
         >>> from torchvision.transforms import v2
         >>> flip = PerImage(v2.RandomHorizontalFlip())
         >>> flip(torch.randint(0, 256, (5, 3, 8, 8), dtype=torch.uint8)).shape
