@@ -10,15 +10,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from tlbook import evaluate, fit, load, nets
+from tlbook._torchvision import declare_missing_operators
 from tlbook.data import Domain
 from tlbook.data.views import Light, PerImage, Turn
 from tlbook.errors import TlbookError
 from tlbook.losses import nt_xent
 from tlbook.methods import Batch, FineTune, RotNet, SimCLR, SourceOnly
 from tlbook.methods.self_supervised import quarter_turns
+
+declare_missing_operators()
+from torchvision.transforms import v2  # noqa: E402
 
 sgd = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
 NOTHING = Batch(torch.empty(0, 1, 8, 8))
