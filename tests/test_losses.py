@@ -490,11 +490,14 @@ def test_nt_xent_is_near_0_where_pairs_agree_and_others_do_not() -> None:
     assert losses.nt_xent(torch.ones(6, 2), torch.ones(6, 2), 0.05).item() == pytest.approx(math.log(11))
 
 
-def test_nt_xent_of_zero_rows_is_finite() -> None:
-    x = torch.zeros(4, 3, requires_grad=True)
-    losses.nt_xent(x, torch.zeros(4, 3)).backward()
+@pytest.mark.parametrize("zeros", [1, 4])
+def test_nt_xent_of_zero_rows_is_finite_and_small(zeros: int) -> None:
+    x = random(4, 3)
+    x[:zeros] = 0
+    x.requires_grad_()
+    losses.nt_xent(x, random(4, 3, seed=1)).backward()
     assert x.grad is not None
-    assert x.grad.isfinite().all()
+    assert x.grad.abs().max() < 10
 
 
 def test_nt_xent_forms_its_cosines_in_full_precision() -> None:

@@ -256,7 +256,9 @@ def nt_xent(x: Tensor, y: Tensor, temperature: float = 0.5, rows: int = 4096) ->
         raise TlbookError(
             f"temperature is {temperature}, rows {rows}; expected a temperature above 0 and rows from 1 on"
         )
-    z = F.normalize(torch.cat([x, y]), dim=1)
+    z = torch.cat([x, y])
+    length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    z = z / length.where(length > 0, 1.0)  # a row of zeros has no direction: its cosines are 0, its gradient finite
     views = torch.arange(len(z), device=z.device)
     partner = views.roll(len(x))
 

@@ -170,3 +170,8 @@ def test_settings_out_of_range_are_refused_in_one_line(make: object, line: str) 
     with pytest.raises(TlbookError, match=line) as caught:
         make()  # type: ignore[operator]
     assert "\n" not in str(caught.value)
+
+
+def test_turns_of_images_that_are_not_square_are_refused() -> None:
+    with pytest.raises(TlbookError, match="expected square images"):
+        Turn()(torch.zeros(2, 1, 8, 12))

@@ -117,6 +117,17 @@ def test_the_two_views_of_an_image_differ_and_so_do_those_of_its_copies() -> Non
     assert len(torch.cat(seen).unique(dim=0)) == 12
 
 
+class OwnModule(nn.Module):
+    """A reader's module with a transform of torchvision in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crop = v2.RandomResizedCrop(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.crop(x)  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize(
     "augment",
     [
@@ -125,6 +136,8 @@ def test_the_two_views_of_an_image_differ_and_so_do_those_of_its_copies() -> Non
         nn.Sequential(v2.RandomResizedCrop(8)),
         nn.Sequential(Turn(), v2.RandomResizedCrop(8)),
         PerImage(v2.RandomResizedCrop(8)),
+        nn.Sequential(nn.Sequential(v2.RandomResizedCrop(8)), Turn()),
+        OwnModule(),
     ],
 )
 def test_a_transform_of_torchvision_draws_for_each_image(augment: Any) -> None:
@@ -132,6 +145,35 @@ def test_a_transform_of_torchvision_draws_for_each_image(augment: Any) -> None:
     x = images().x[:1].expand(8, -1, -1, -1)
     torch.manual_seed(0)
     assert len(method.augment(x).unique(dim=0)) > 6
+
+
+def test_views_are_made_in_full_precision_under_autocast() -> None:
+    seen: list[torch.dtype] = []
+
+    def noting(x: Tensor) -> Tensor:
+        seen.append((x.float().flatten(1) @ x.float().flatten(1).T).dtype)
+        return x
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        simclr(augment=noting).losses(Batch(images().x), NOTHING, 0.0)
+    assert seen == [torch.float32] * 2
+
+
+def test_a_run_is_described_with_its_temperature_and_its_views() -> None:
+    assert len({str(simclr()), str(simclr(temperature=0.9)), str(simclr(augment=abs))}) == 3
+
+
+@pytest.mark.parametrize("numbers", [3, 10])
+def test_a_rotation_head_of_another_width_is_refused(numbers: int) -> None:
+    with pytest.raises(TlbookError, match="expected four"):
+        RotNet(features(), nets.mlp(6, numbers)).losses(Batch(images().x), NOTHING, 0.0)
+
+
+def test_batch_statistics_are_those_of_both_views_together() -> None:
+    counted = nn.Sequential(nets.Pixels(), nn.Flatten(), nn.BatchNorm1d(64))
+    method = SimCLR(counted, nets.mlp(64, 4), Turn())
+    method.losses(Batch(images().x), NOTHING, 0.0)
+    assert counted[2].num_batches_tracked == 1
 
 
 def test_a_function_of_the_readers_own_is_left_as_it_is() -> None:

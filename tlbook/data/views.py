@@ -106,7 +106,9 @@ class Turn(nn.Module):
         self.degrees, self.pixels, self.scale = degrees, pixels, scale
 
     def forward(self, x: Tensor) -> Tensor:
-        return _moved(x, _maps(len(_images(x)), x.shape[-1], self.degrees, self.pixels, self.scale, None).to(x.device))
+        if _images(x).shape[2] != x.shape[3]:
+            raise TlbookError(f"x has shape {tuple(x.shape)}; expected square images: crop others first")
+        return _moved(x, _maps(len(x), x.shape[-1], self.degrees, self.pixels, self.scale, None).to(x.device))
 
     def extra_repr(self) -> str:
         """The settings."""

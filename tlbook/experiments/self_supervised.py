@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from tlbook import nets
-from tlbook.data import Domain, jitter, load
+from tlbook.data import Domain, checksum, jitter, load
 from tlbook.data.views import Turn
 from tlbook.experiments.experiment import Experiment
 from tlbook.methods.finetune import FineTune
@@ -73,7 +74,8 @@ def simclr() -> SimCLR:
 class PreTrained(FineTune):
     """Fine-tuning, or a linear probe, on features that begin with a pretext task on all training images, unlabelled.
 
-    The features of a pretext and a seed are trained once and kept in the user's cache, for all rows that start there.
+    The features of a pretext and a seed are trained once and kept in the user's cache, for all rows that start there,
+    under a name that tells the settings, the images and the version of torch.
 
     Args:
         pretext: builds the method of the pretext task.
@@ -93,23 +95,31 @@ class PreTrained(FineTune):
     def pre_train(self) -> None:
         """Train the pretext on all training images, or take what an earlier row kept, and copy its features."""
         seed = torch.initial_seed()  # the one of the run that begins
-        method = self.pretext()
-        kept = Path(pooch.os_cache("tlbook")) / "runs" / f"self-supervised-{type(method).__name__}-{seed}.pt"
+        images = load("usps").unlabelled()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            method = self.pretext()
+        run = f"{method} {self.steps} {self.batch_size} {checksum(images)} {torch.__version__}"
+        name = f"self-supervised-{type(method).__name__}-{seed}-{hashlib.sha256(run.encode()).hexdigest()[:12]}.pt"
+        kept = Path(pooch.os_cache("tlbook")) / "runs" / name
         kept.parent.mkdir(parents=True, exist_ok=True)
         fit(
             method,
-            load("usps").unlabelled(),
+            images,
             steps=self.steps,
             batch_size=self.batch_size,
             seed=seed,
             optimizer=partial(adam, lr=2e-3),
             schedule=cosine,
+            device=str(next(self.parameters()).device),
             checkpoint=kept,
         )
         self.features.load_state_dict(method.features.state_dict())
 
 
-BEFORE = "; before, on all 7,291 training images without labels, once for all rows of a seed and not in the time: "
+BEFORE = (
+    "; before, on all 7,291 training images without labels, once for all rows of a seed and in the time of the first: "
+)
 TURNS = (
     ROTNET,
     partial(PreTrained, rotnet, 600, 64),
@@ -161,11 +171,11 @@ ROTNET_1 = row(1, "rotnet", "RotNet, fine-tuned", TURNS)
 ROTNET_CHANGED_1 = row(1, "rotnet-changed", "RotNet, fine-tuned, changed copies", TURNS, changed=True)
 SIMCLR_1 = row(1, "simclr", "SimCLR, fine-tuned", VIEWS)
 SIMCLR_CHANGED_1 = row(1, "simclr-changed", "SimCLR, fine-tuned, changed copies", VIEWS, changed=True)
-PROBE_1 = row(1, "simclr-probe", "SimCLR, linear probe", PROBE)
+PROBE_1 = row(1, "simclr-probe", "SimCLR, features frozen, the same steps", PROBE)
 SCRATCH_10 = row(10, "scratch", "from scratch", NONE)
 SCRATCH_CHANGED_10 = row(10, "scratch-changed", "from scratch, changed copies", NONE, changed=True)
 ROTNET_10 = row(10, "rotnet", "RotNet, fine-tuned", TURNS)
 ROTNET_CHANGED_10 = row(10, "rotnet-changed", "RotNet, fine-tuned, changed copies", TURNS, changed=True)
 SIMCLR_10 = row(10, "simclr", "SimCLR, fine-tuned", VIEWS)
 SIMCLR_CHANGED_10 = row(10, "simclr-changed", "SimCLR, fine-tuned, changed copies", VIEWS, changed=True)
-PROBE_10 = row(10, "simclr-probe", "SimCLR, linear probe", PROBE)
+PROBE_10 = row(10, "simclr-probe", "SimCLR, features frozen, the same steps", PROBE)

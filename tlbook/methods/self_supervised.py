@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,10 @@ class RotNet(Method):
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         turned, turns = quarter_turns(source.x)
-        return {"rotation": cross_entropy(self(turned), turns)}
+        logits = self(turned)
+        if logits.shape[1:] != (4,):
+            raise TlbookError(f"the rotation head gives {tuple(logits.shape)}; expected four, one for each turn")
+        return {"rotation": cross_entropy(logits, turns)}
 
 
 class SimCLR(Method):
@@ -81,8 +85,8 @@ class SimCLR(Method):
         features: from images N×C×H×W to features N×D.
         projection_head: from features N×D to projections N×d; two layers in the paper.
         augment: from a batch of images to a batch of images, each changed by a draw of its own, such as
-            :class:`tlbook.data.views.Crop`. A transform of torchvision, which would draw once for the whole batch, is
-            called image by image.
+            :class:`tlbook.data.views.Crop`. A module with a transform of torchvision in it, which would draw once for
+            the whole batch, is called image by image; a function has to see to its draws itself.
         temperature: τ > 0 of the loss; the paper takes 0.1 on ImageNet and 0.5 on CIFAR-10.
 
     Raises:
@@ -117,16 +121,22 @@ class SimCLR(Method):
         self.temperature = temperature
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
-        views = torch.cat([self.augment(source.x), self.augment(source.x)])
+        with torch.autocast(source.x.device.type, enabled=False):  # places in an image want full precision
+            views = torch.cat([self.augment(source.x), self.augment(source.x)])
         a, b = self.projection_head(self.features(views)).chunk(2)
         return {"contrast": nt_xent(a, b, self.temperature)}
+
+    def extra_repr(self) -> str:
+        """The settings, as they stand in a checkpoint's description of the run."""
+        return f"temperature={self.temperature}" + ("" if isinstance(self.augment, nn.Module) else f", {self.augment}")
 
 
 def _per_image(augment: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """The same with every transform of torchvision wrapped, also inside a Sequential."""
-    if isinstance(augment, nn.Sequential):
-        return nn.Sequential(*(PerImage(part) if _torchvisions(part) else part for part in augment))
-    return PerImage(augment) if _torchvisions(augment) else augment
+    if type(augment) is nn.Sequential:
+        return nn.Sequential(*(cast(nn.Module, _per_image(part)) for part in augment))
+    parts = augment.modules() if isinstance(augment, nn.Module) and not isinstance(augment, PerImage) else [augment]
+    return PerImage(augment) if any(map(_torchvisions, parts)) else augment
 
 
 def _torchvisions(augment: object) -> bool:

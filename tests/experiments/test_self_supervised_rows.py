@@ -12,7 +12,7 @@ from tlbook import fit
 from tlbook.data import Domain
 from tlbook.experiments import find, names, self_supervised
 from tlbook.experiments.self_supervised import PreTrained, features, rotnet, scratch, simclr, usps
-from tlbook.methods import Method
+from tlbook.methods import Method, SimCLR
 
 ROWS = [name for name in names() if name.startswith("self-supervised-usps-")]
 
@@ -104,3 +104,38 @@ def test_another_seed_has_a_pretext_of_its_own() -> None:
             method.pre_train()
         found.append(method.features.state_dict()["0.conv1.0.weight"])
     assert not torch.equal(*found)
+
+
+def test_the_pretext_begins_the_same_whatever_was_drawn_before() -> None:
+    found = []
+    for drawn_before in (0, 5):
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            torch.rand(drawn_before)
+            method = PreTrained(partial(rotnet), 2 + drawn_before, 16)
+            method.pretext = partial(_begun, found)  # type: ignore[assignment]
+            method.pre_train()
+    assert torch.equal(*found)
+
+
+def _begun(found: list[Tensor]) -> Method:
+    method = rotnet()
+    found.append(method.features.state_dict()["0.conv1.0.weight"].clone())
+    return method
+
+
+def test_what_is_said_of_the_pretext_is_what_is_done() -> None:
+    for name in ROWS:
+        experiment = find(name)
+        method = experiment.method()
+        assert isinstance(method, PreTrained) == ("scratch" not in name)
+        if not isinstance(method, PreTrained):
+            continue
+        assert method.frozen == ("frozen" in experiment.title) == ("probe" in name)
+        assert f"{method.steps:,} × {method.batch_size} images" in experiment.training
+        pretext = method.pretext()
+        assert type(pretext).__name__.lower() == name.split("-")[4]
+        if isinstance(pretext, SimCLR):
+            assert f"temperature {pretext.temperature}" in experiment.training
+            assert str(pretext.augment) == "Turn(degrees=15, pixels=2, scale=0.2)"
+            assert "by up to 15 degrees, moved by up to 2 pixels and scaled by up to 20 per cent" in experiment.training
