@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tlbook._torchvision import declare_missing_operators
+
+declare_missing_operators()  # tests import torchvision in the order of the alphabet, before tlbook
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

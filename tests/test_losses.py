@@ -435,3 +435,103 @@ def test_reduced_precision_is_widened_before_it_is_summed() -> None:
     for value in (losses.entropy(z), losses.cross_entropy(z, torch.zeros(1000, dtype=torch.int64))):
         assert value.dtype == torch.float32
     assert losses.entropy(z).item() == pytest.approx(exact, rel=1e-5)
+
+
+# nt_xent
+
+
+def loop(x: Tensor, y: Tensor, temperature: float) -> float:
+    """Equation 1 and algorithm 1 of the SimCLR paper: views 2k−1 and 2k are of one image."""
+    z = [row for pair in zip(x.tolist(), y.tolist(), strict=True) for row in pair]
+
+    def sim(u: list[float], v: list[float]) -> float:
+        return sum(p * q for p, q in zip(u, v, strict=True)) / math.hypot(*u) / math.hypot(*v)
+
+    def pair(i: int, j: int) -> float:
+        others = sum(math.exp(sim(z[i], z[k]) / temperature) for k in range(len(z)) if k != i)
+        return -math.log(math.exp(sim(z[i], z[j]) / temperature) / others)
+
+    return sum(pair(k, k + 1) + pair(k + 1, k) for k in range(0, len(z), 2)) / len(z)
+
+
+@pytest.mark.parametrize("temperature", [0.07, 0.5, 2.0])
+@pytest.mark.parametrize("rows", [1, 5, 4096])
+@pytest.mark.parametrize("n", [2, 7])
+def test_nt_xent_is_the_double_loop(n: int, rows: int, temperature: float) -> None:
+    x, y = random(n, 3), random(n, 3, seed=1)
+    assert losses.nt_xent(x, y, temperature, rows).item() == pytest.approx(loop(x, y, temperature), abs=1e-10)
+
+
+def test_nt_xent_is_symmetric_and_blind_to_lengths() -> None:
+    x, y = random(6, 4), random(6, 4, seed=1)
+    value = losses.nt_xent(x, y, 0.3)
+    torch.testing.assert_close(losses.nt_xent(y, x, 0.3), value)
+    scale = torch.linspace(0.1, 30, 6).double()[:, None]
+    torch.testing.assert_close(losses.nt_xent(x * scale, y * scale.flip(0), 0.3), value)
+
+
+def test_nt_xent_pulls_on_both_views() -> None:
+    x, y = checked(random(5, 3), random(5, 3, seed=1))
+    gx, gy = torch.autograd.grad(losses.nt_xent(x, y, 0.3), (x, y))
+    hx, hy = torch.autograd.grad(losses.nt_xent(y, x, 0.3), (x, y))
+    torch.testing.assert_close((gx, gy), (hx, hy))
+    assert min(gx.abs().max(), gy.abs().max()) > 0.01
+
+
+@pytest.mark.parametrize("rows", [3, 4096])
+def test_nt_xent_gradient(rows: int) -> None:
+    pairs = checked(random(4, 3), random(4, 3, seed=1))
+    assert torch.autograd.gradcheck(lambda a, b: losses.nt_xent(a, b, 0.4, rows), pairs)
+
+
+def test_nt_xent_is_near_0_where_pairs_agree_and_others_do_not() -> None:
+    x = torch.eye(6).double()
+    assert losses.nt_xent(x, x, 0.05).item() == pytest.approx(10 * math.exp(-20), rel=0.05)
+    assert losses.nt_xent(torch.ones(6, 2), torch.ones(6, 2), 0.05).item() == pytest.approx(math.log(11))
+
+
+@pytest.mark.parametrize("zeros", [1, 4])
+def test_nt_xent_of_zero_rows_is_finite_and_small(zeros: int) -> None:
+    x = random(4, 3)
+    x[:zeros] = 0
+    x.requires_grad_()
+    losses.nt_xent(x, random(4, 3, seed=1)).backward()
+    assert x.grad is not None
+    assert x.grad.abs().max() < 10
+
+
+def test_nt_xent_forms_its_cosines_in_full_precision() -> None:
+    x, y = random(40, 16).float(), random(40, 16, seed=1).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = losses.nt_xent(x, y, 0.05)
+    torch.testing.assert_close(inside, losses.nt_xent(x, y, 0.05), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("rows", [8, 4096])
+def test_nt_xent_of_many_views_holds_only_some_rows_of_the_cosines(rows: int) -> None:
+    x, y = random(64, 4).requires_grad_(), random(64, 4, seed=1)
+    kept: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t.numel()), t)[1], lambda t: t):
+        losses.nt_xent(x, y, 0.5, rows)
+    assert (max(kept) >= 128 * 128) == (rows == 4096)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "how", "line"),
+    [
+        (random(1, 3), random(1, 3), {}, r"^x has 1 rows; expected at least 2"),
+        (random(3, 3), random(2, 3), {}, r"^x has 3 rows, y 2; expected as many"),
+        (random(3, 3), random(3, 2), {}, r"^x has rows of 3 numbers, y of 2"),
+        (random(3, 3, 1), random(3, 3, 1), {}, r"^x has shape \(3, 3, 1\)"),
+        (random(3, 3), random(3, 3), {"temperature": 0.0}, r"^temperature is 0.0"),
+        (random(3, 3), random(3, 3), {"temperature": -1.0}, r"^temperature is -1.0"),
+        (random(3, 3), random(3, 3), {"temperature": math.nan}, r"^temperature is nan"),
+        (random(3, 3), random(3, 3), {"rows": 0}, r"rows 0; expected"),
+        (random(3, 3) * math.nan, random(3, 3), {}, r"^x has values that are not finite"),
+        (random(3, 3), random(3, 3) / 0, {}, r"^y has values that are not finite"),
+    ],
+)
+def test_nt_xent_refuses(x: Tensor, y: Tensor, how: dict[str, float], line: str) -> None:
+    with pytest.raises(TlbookError, match=line) as caught:
+        losses.nt_xent(x, y, **how)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)

@@ -111,7 +111,7 @@ def fit(
 
     Args:
         method: what to train.
-        source: the labelled domain.
+        source: the labelled domain; without labels for methods whose ``place`` says that they read none.
         target: the domain to adapt to, for methods that use one.
         steps: how many optimizer steps.
         batch_size: how many rows *of each domain* a step sees.
@@ -322,7 +322,8 @@ def _check(method: Method, source: Domain, target: Domain | None, steps: int, ba
             f"steps is {steps}, batch_size {batch_size}, seed {seed}; expected the first two at least 1, the seed at "
             "least 0"
         )
-    if source.y is None:
+    reads_labels = not hasattr(method, "place") or method.place.source_labels
+    if reads_labels and source.y is None:
         raise TlbookError(
             f"source {source.name!r} has no labels; expected a labelled domain: give the unlabelled one as target="
         )
@@ -356,7 +357,7 @@ def _check(method: Method, source: Domain, target: Domain | None, steps: int, ba
     finally:
         for module, mode in training.items():
             module.training = mode
-    if logits.shape[1:] != (len(source.classes),):
+    if reads_labels and logits.shape[1:] != (len(source.classes),):
         raise TlbookError(
             f"the label head gives {tuple(logits.shape[1:])} logits a row, source {source.name!r} has "
             f"{len(source.classes)} classes; expected one logit a class: change the head's last layer"

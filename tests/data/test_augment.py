@@ -54,7 +54,7 @@ def test_an_unlabelled_domain_stays_unlabelled() -> None:
 
 
 def test_what_cannot_be_turned_is_refused() -> None:
-    with pytest.raises(TlbookError, match="expected images"):
+    with pytest.raises(TlbookError, match="expected square images"):
         jitter(Domain("toy", torch.zeros(2, 3), None, ("cat",)), times=2, seed=0)
     with pytest.raises(TlbookError, match="times = 0"):
         jitter(DIGITS, times=0, seed=0)

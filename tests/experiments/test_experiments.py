@@ -91,7 +91,7 @@ def test_what_is_said_of_the_training_is_what_is_done() -> None:
         optimizer = experiment.optimizer([torch.nn.Parameter(torch.zeros(1))])
         assert experiment.training.startswith(type(optimizer).__name__)
         assert f"{experiment.steps:,} steps of {experiment.batch_size} " in experiment.training
-        for name, shown in {"lr": ("1e-3", "2e-3", "0.01"), "momentum": ("0.9",)}.items():
+        for name, shown in {"lr": ("1e-3", "2e-3", "3e-3", "0.01"), "momentum": ("0.9",)}.items():
             if value := optimizer.defaults.get(name):
                 assert any(float(words) == value and words in experiment.training for words in shown)
         if experiment.schedule is mu_schedule:

@@ -24,7 +24,7 @@ def jitter(
     what comes in over the edge repeats the edge.
 
     Args:
-        domain: images N×C×H×W, uint8 or float.
+        domain: square images N×C×S×S, uint8 or float.
         times: how many times as many images come back; 1 returns them as they are.
         seed: of the draw; the same seed gives the same images.
         degrees: the largest turn, to either side.
@@ -35,15 +35,15 @@ def jitter(
         A domain of ``times``·N images, the N given ones first.
 
     Raises:
-        TlbookError: when the domain holds no images or ``times`` is below 1.
+        TlbookError: when the domain holds no square images or ``times`` is below 1.
 
     >>> domain = Domain("toy", torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), ("cat", "dog"))
     >>> jitter(domain, times=3, seed=0).y
     tensor([0, 1, 0, 1, 0, 1])
     """
-    if domain.x.ndim != 4:
+    if domain.x.ndim != 4 or domain.x.shape[2] != domain.x.shape[3]:
         raise TlbookError(
-            f"{domain.name}: x has shape {tuple(domain.x.shape)}, expected images N×C×H×W; nothing else can be turned"
+            f"{domain.name}: x has shape {tuple(domain.x.shape)}, expected square images N×C×S×S: crop others first"
         )
     if times < 1:
         raise TlbookError(f"{domain.name}: times = {times} given, expected at least 1; 8 gives eight times as many")
@@ -58,7 +58,7 @@ def jitter(
     return replace(domain, x=torch.cat(copies), y=None if domain.y is None else domain.y.repeat(times))
 
 
-def _maps(n: int, size: int, degrees: float, pixels: float, scale: float, generator: torch.Generator) -> Tensor:
+def _maps(n: int, size: int, degrees: float, pixels: float, scale: float, generator: torch.Generator | None) -> Tensor:
     """Affine maps N×2×3 from places in the copy to places in the image, both from −1 to 1."""
     draws = torch.rand(4, n, generator=generator) * 2 - 1
     angle, zoom = draws[0] * math.radians(degrees), 1 + draws[1] * scale
@@ -69,6 +69,7 @@ def _maps(n: int, size: int, degrees: float, pixels: float, scale: float, genera
 
 
 def _moved(x: Tensor, turn: Tensor) -> Tensor:
-    grid = affine_grid(turn, list(x.shape), align_corners=False)
-    moved = grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
+    with torch.autocast(x.device.type, enabled=False):  # bfloat16 knows a place to a tenth of a pixel only
+        grid = affine_grid(turn, list(x.shape), align_corners=False)
+        moved = grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
     return (moved.round() if x.dtype == torch.uint8 else moved).to(x.dtype)

@@ -47,12 +47,14 @@ class Experiment:
         selection: how the reported model and the settings were chosen.
         published: the paper's number, or None where the paper has no such row.
         domains: gives source, target and test domain; the target may be None. Only ``test`` keeps its labels.
+            Where ``drawn`` is set it takes the seed.
         method: builds the untrained method.
         steps: optimizer steps.
         batch_size: rows of each domain a step.
         optimizer: as in :func:`tlbook.fit`.
         schedule: as in :func:`tlbook.fit`.
         seeds: how many seeds a full run has.
+        drawn: whether each seed has labelled examples of its own.
     """
 
     name: str
@@ -65,13 +67,14 @@ class Experiment:
     training: str
     selection: str
     published: Published | None
-    domains: Callable[[], tuple[Domain, Domain | None, Domain]]
+    domains: Callable[..., tuple[Domain, Domain | None, Domain]]
     method: Callable[[], Method]
     steps: int
     batch_size: int = 64
     optimizer: Optimiser = adam
     schedule: Callable[[float], float] = constant
     seeds: int = 3
+    drawn: bool = False
 
 
 def _all() -> dict[str, Experiment]:

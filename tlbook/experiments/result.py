@@ -121,7 +121,7 @@ def _load(path: Path) -> dict[str, Any] | None:
 
 def _run_seed(experiment: Experiment, seed: int, device: str, checkpoint: Path, progress: bool) -> dict[str, Any]:
     commit = _commit()  # now: it may be another when the run ends
-    source, target, test = experiment.domains()
+    source, target, test = experiment.domains(seed) if experiment.drawn else experiment.domains()
     torch.manual_seed(seed)
     method = experiment.method()
     checkpoint.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,8 @@ from .method import Place as Place
 from .partial_transfer.iwan import IWAN as IWAN
 from .partial_transfer.pada import PADA as PADA
 from .partial_transfer.san import SAN as SAN
+from .self_supervised import RotNet as RotNet
+from .self_supervised import SimCLR as SimCLR
 from .source_only import SourceOnly as SourceOnly
 from .zero_shot.dap import DAP as DAP
 from .zero_shot.embedding import Embedding as Embedding
@@ -56,6 +58,8 @@ __all__ = [
     "OutputConservative",
     "Phase",
     "Place",
+    "RotNet",
+    "SimCLR",
     "SourceOnly",
     "SubspaceAlignment",
 ]
