@@ -65,13 +65,14 @@ def test_edges_whose_score_is_below_0_are_not_there() -> None:
 
 
 @pytest.mark.parametrize("attention", ["sparse", "softmax"])
-@pytest.mark.parametrize("value", [0.0, -1.0, 1e-30, 1e15])
-def test_a_column_of_zeros_or_of_extremes_gives_no_nan_either_way(attention: str, value: float) -> None:
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e-30, 1e-9, 1e19, 1e30, 3e38])
+def test_columns_of_any_size_are_whole_and_have_a_gradient(attention: str, value: float) -> None:
     _, allowed = scores()
     s = torch.full((2, 6, 6), value, requires_grad=True)
     graph = edges(s, allowed, attention)  # type: ignore[arg-type]
     (graph * torch.randn(2, 6, 6)).sum().backward()
-    assert graph.isfinite().all()
+    expected = control(graph, allowed, "none" if attention == "sparse" and value <= 0 else "uniform")
+    torch.testing.assert_close(graph, expected)
     assert s.grad is not None
     assert s.grad.isfinite().all()
 
@@ -93,7 +94,8 @@ def test_what_fills_a_row_up_neither_listens_nor_is_heard() -> None:
 def test_the_graphs_are_the_double_loop_over_keys_and_queries() -> None:
     graph, tokens = predictor(), torch.randint(1, 9, (2, 5), generator=torch.Generator().manual_seed(1))
     e = graph.embedding(tokens)
-    keys, queries = graph.to_keys(graph.keys(e)), graph.to_queries(graph.queries(e))
+    word = tokens > 0
+    keys, queries = graph.to_keys(graph.keys(e, word)), graph.to_queries(graph.queries(e, word))
     found = graph(tokens)
     assert found.shape == (2, 2, 3, 5, 5)
     for layer in range(2):
@@ -116,7 +118,7 @@ def test_the_convolutions_are_convolutions_that_look_back() -> None:
         conv.bias.copy_(stack.convolutions[0].bias)  # type: ignore[union-attr, arg-type]
     past = conv(nn.functional.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2)
     expected = nn.functional.layer_norm(past, (4,)).relu()
-    torch.testing.assert_close(stack(x), expected)
+    torch.testing.assert_close(stack(x, torch.ones(2, 7, dtype=torch.bool)), expected)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -138,6 +140,34 @@ def test_no_later_token_changes_a_column(training: bool, attention: str, positio
 def test_a_predictor_that_knows_places_refuses_longer_rows() -> None:
     with pytest.raises(TlbookError, match=r"^rows have 6 tokens; expected at most positions = 5[^\n]*$"):
         predictor(positions=5)(torch.ones(1, 6, dtype=torch.int64))
+
+
+def test_places_are_counted_from_the_first_word() -> None:
+    graph = predictor(positions=9)
+    tokens = torch.tensor([[0, 0, 3, 3, 4]])
+    placed = graph.embed(tokens) - graph.embedding(tokens)
+    torch.testing.assert_close(placed[0, 2:], graph.place.weight[:3])
+
+
+def test_places_below_0_are_refused() -> None:
+    with pytest.raises(TlbookError, match=r"^positions is -1; expected [^\n]*, or 0 for no places$"):
+        predictor(positions=-1)
+
+
+def test_keys_and_queries_are_read_by_stacks_of_their_own() -> None:
+    graph, x, word = predictor(), torch.randn(1, 5, 8).double(), torch.ones(1, 5, dtype=torch.bool)
+    before = graph.queries(x, word)
+    with torch.no_grad():
+        for parameter in graph.keys.parameters():
+            parameter.zero_()
+    assert torch.equal(graph.queries(x, word), before)
+    assert not graph.keys(x, word).any()
+
+
+def test_at_the_start_nearly_every_edge_is_there() -> None:
+    tokens = torch.randint(1, 9, (20, 12), generator=torch.Generator().manual_seed(5))
+    allowed = possible(tokens)[:, None, None].expand(-1, 2, 3, -1, -1)
+    assert (predictor()(tokens) > 0)[allowed].double().mean() > 0.8
 
 
 def test_places_tell_apart_what_words_cannot() -> None:
@@ -191,6 +221,20 @@ def test_the_random_graph_has_the_weights_of_every_column_at_other_allowed_place
     assert not torch.equal(shuffled, graphs)
     assert torch.equal(control(graphs, allowed, "random"), shuffled), "drawn once"
     assert torch.equal(control(graphs[1:2], allowed[1:2], "random"), shuffled[1:2]), "whatever else is in the batch"
+    mean = control(graphs.mean(dim=(1, 2)), allowed[:, 0, 0], "random")
+    torch.testing.assert_close(mean, shuffled.mean(dim=(1, 2)))  # one permutation for all layers and heads
+
+
+def test_the_permutations_of_the_random_graph_are_these() -> None:
+    allowed = possible(torch.tensor([[1, 2, 3, 4, 0]]))[0].mT  # backward, with a place that fills the row up
+    graph = torch.rand(5, 5, generator=torch.Generator().manual_seed(1)) * allowed
+    draw = torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
+    expected = torch.zeros(5, 5)
+    for j in range(5):
+        own = [i for i in range(5) if allowed[i, j]]
+        for i, other in zip(own, sorted(own, key=lambda i: draw[i, j]), strict=True):
+            expected[other, j] = graph[i, j]
+    assert torch.equal(control(graph[None], allowed[None], "random")[0], expected)
 
 
 def test_no_graph_has_no_edge_and_the_learned_one_is_left_alone() -> None:

@@ -9,6 +9,7 @@ from torch.func import functional_call
 
 from tlbook.errors import TlbookError
 from tlbook.methods import GraphLearner
+from tlbook.methods.glomo.graphs import control, possible
 from tlbook.methods.glomo.learner import Decoder, FeaturePredictor, mean_surprise
 
 SMALL: dict[str, Any] = {"vocabulary": 9, "width": 8, "layers": 2, "heads": 2, "head_width": 4, "depth": 1}
@@ -90,13 +91,51 @@ def test_coupled_graphs_grow_out_of_the_features() -> None:
     graphs, _ = made.ahead(x)
     assert torch.equal(before[:, 0], graphs)
     first = made.ahead.features.embedding(x)
-    from_words = made.ahead.graph.connect(first, first.new_ones(3, 7, 7).triu(1).bool())
-    torch.testing.assert_close(graphs[:, 0], from_words[:, 0])
-    assert not torch.allclose(graphs[:, 1], from_words[:, 1])
+    torch.testing.assert_close(graphs[:, 0], made.ahead.graph.connect(first, x)[:, 0])
+    after = made.ahead.features(first, graphs[:, 0])
+    torch.testing.assert_close(graphs[:, 1], made.ahead.graph.connect(after, x)[:, 1])
+    graphs[:, 1].square().sum().backward()
+    assert made.ahead.features.gru.weight_ih.grad is not None, "the second graph teaches the features it grew out of"
     with torch.no_grad():
         made.ahead.features.embedding.weight.mul_(2)
     assert not torch.allclose(made.graphs(x)[:, 0], before[:, 0])
     torch.testing.assert_close(made.graphs(x)[:, 1], before[:, 1])
+
+
+@pytest.mark.parametrize("kind", ["uniform", "random", "none"])
+@pytest.mark.parametrize("decoupled", [True, False])
+def test_another_kind_of_graph_carries_the_features_instead(kind: Any, decoupled: bool) -> None:
+    made, x = learner(graph=kind, decoupled=decoupled), rows()
+    graphs, f = made.ahead(x)
+    own, allowed = made.ahead.graph, possible(x)[:, None, None]
+    state = made.ahead.features.embedding(x)
+    for layer in range(2):
+        predicted = own(x) if decoupled else own.connect(state, x)
+        torch.testing.assert_close(graphs[:, layer], control(predicted, allowed, kind)[:, layer])
+        state = made.ahead.features(state, graphs[:, layer])
+    torch.testing.assert_close(f, state)
+    assert torch.equal(made.graphs(x)[:, 0], graphs)
+
+
+# rows that are filled up
+
+
+@pytest.mark.parametrize("decoupled", [True, False])
+@pytest.mark.parametrize("attention", ["sparse", "softmax"])
+@pytest.mark.parametrize("positions", [0, 12])
+def test_what_fills_a_row_up_changes_neither_graphs_nor_features(
+    decoupled: bool, attention: str, positions: int
+) -> None:
+    made, x = learner(decoupled=decoupled, attention=attention, positions=positions, depth=3), rows()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.1)  # biases too: those of a layer normalisation start at 0
+    filled = nn.functional.pad(x, (0, 5))
+    graphs = made.graphs(filled)
+    torch.testing.assert_close(graphs[..., :7, :7], made.graphs(x), rtol=0, atol=1e-6)
+    assert (graphs > 0).sum() == (graphs[..., :7, :7] > 0).sum()
+    torch.testing.assert_close(made.ahead(filled)[1][:, :7], made.ahead(x)[1], rtol=0, atol=1e-6)
+    torch.testing.assert_close(made.back(filled.flip(1))[1][:, 5:], made.back(x.flip(1))[1], rtol=0, atol=1e-6)
 
 
 # causality
@@ -192,13 +231,24 @@ def test_the_decoder_cannot_see_what_it_has_to_say() -> None:
     assert not torch.allclose(after[:, 2], before[:, 2])
 
 
-def test_positions_are_drawn_anew_and_no_two_alike() -> None:
-    made, x = learner(sampled=3), torch.arange(1, 9).expand(1, 8)
+def test_the_embedding_learns_on_the_way_in_and_on_the_way_out() -> None:
+    decoder = Decoder(nn.Embedding(9, 8))
+    decoder(torch.randn(4, 8), torch.full((4, 2), 3)).square().sum().backward()
+    assert decoder.embedding.weight.grad is not None
+    assert decoder.embedding.weight.grad[5].any(), "a word that was not heard, but could have been said"
+    decoder.zero_grad()
+    decoder(torch.randn(4, 8), torch.full((4, 2), 3))[..., 5].sum().backward()
+    assert decoder.embedding.weight.grad[3].any(), "a word that was heard, not said"
+
+
+def test_positions_are_drawn_anew_for_every_row_and_no_two_alike() -> None:
+    made, x = learner(sampled=3), torch.arange(1, 9).expand(2, 8)
     made.ahead.decoder = Recorded(made.ahead.decoder)  # type: ignore[assignment]
     for _ in range(20):
         made.losses(x)
     places = [tokens[:, 0].tolist() for _, tokens in made.ahead.decoder.asked]  # type: ignore[misc, union-attr]
-    assert all(len(set(each)) == 3 for each in places)
+    assert all(len(set(each[:3])) == len(set(each[3:])) == 3 for each in places)
+    assert any(set(each[:3]) != set(each[3:]) for each in places)
     assert len({tuple(sorted(each)) for each in places}) > 3
     assert {p for each in places for p in each} == {1, 2, 3, 4, 5}
 
@@ -261,16 +311,30 @@ def test_rows_shorter_than_the_context_are_refused() -> None:
         torch.tensor([[1.0, 9.0, 2.0, 3.0]]),
         torch.tensor([[1.0, -1.0, 2.0, 3.0]]),
         torch.tensor([[1.0, float("nan"), 2.0, 3.0]]),
+        torch.tensor([[1.0, 2.5, 2.0, 3.0]]),
         torch.ones(2, 3, 4),
     ],
 )
 def test_tokens_outside_the_vocabulary_are_refused(x: Tensor) -> None:
     for ask in (learner().graphs, learner().losses):
-        with pytest.raises(TlbookError, match=r"^x has shape .*; expected tokens N×T from 0 to 8: [^\n]*$"):
+        with pytest.raises(
+            TlbookError, match=r"^x has shape .*; expected tokens N×T, whole numbers from 0 to 8: [^\n]*$"
+        ):
             ask(x)
 
 
-@pytest.mark.parametrize("how", [{"width": 9}, {"layers": 0}, {"context": 0}, {"heads": 0}, {"attention": "hard"}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"width": 9},
+        {"layers": 0},
+        {"context": 0},
+        {"heads": 0},
+        {"attention": "hard"},
+        {"graph": "dense"},
+        {"positions": -1},
+    ],
+)
 def test_settings_that_make_no_learner_are_refused(how: dict[str, Any]) -> None:
     with pytest.raises(TlbookError, match=r"^[^\n]+; expected [^\n]+$"):
         learner(**how)

@@ -12,8 +12,8 @@ from tlbook.data import Domain
 from tlbook.data.language import WORDS, questions, tell
 from tlbook.errors import TlbookError
 from tlbook.methods import Batch, GLoMo, GraphLearner
-from tlbook.methods.glomo.graphs import products
-from tlbook.methods.glomo.transfer import GraphReader
+from tlbook.methods.glomo.graphs import control, possible, products
+from tlbook.methods.glomo.transfer import GraphReader, MaxOverTime
 
 sgd = partial(torch.optim.SGD, lr=0.1)
 KINDS = ["learned", "uniform", "random", "none"]
@@ -57,6 +57,13 @@ def test_the_mixture_is_the_sum_over_layers_heads_and_products() -> None:
         torch.testing.assert_close(found[:, d], expected)
 
 
+def test_the_mixture_starts_even() -> None:
+    reader = GraphReader(nn.Embedding(9, 4), layers=2, heads=3, encoder=nn.Identity(), width=4)
+    graphs = torch.rand(2, 2, 2, 3, 5, 5)
+    both = torch.cat([graphs, products(graphs)], dim=2)
+    torch.testing.assert_close(reader.mix(graphs), both.mean(dim=(2, 3)))
+
+
 def test_a_position_gets_the_weighted_sum_of_what_it_listens_to_through_a_gate() -> None:
     torch.manual_seed(0)
     reader = GraphReader(nn.Embedding(9, 4), layers=1, heads=1, encoder=nn.Identity(), width=4).double()
@@ -67,6 +74,46 @@ def test_a_position_gets_the_weighted_sum_of_what_it_listens_to_through_a_gate()
         both = torch.cat([h[j], *heard])
         torch.testing.assert_close(features[0, j], reader.linear(both) * torch.sigmoid(reader.gate(both)))
     assert not features[0, 3].any(), "what fills the row up"
+
+
+def test_the_sentence_encoder_is_the_greatest_of_each_filter_over_the_words() -> None:
+    torch.manual_seed(0)
+    encoder, x = MaxOverTime(4, 6).double(), torch.randn(2, 5, 4).double()
+    conv = encoder.convolution
+    with torch.no_grad():
+        conv.bias[0] = -9  # type: ignore[index]  # a filter that no word wakes
+    outside = torch.zeros(2, 1, 4, dtype=torch.float64)
+    wide = torch.cat([outside, x, outside], dim=1)
+    expected = torch.zeros(2, 6, dtype=torch.float64)  # the ReLU's
+    for t in range(5):
+        for k in range(6):
+            heard = (wide[:, t : t + 3] * conv.weight[k].T).sum(dim=(1, 2)) + conv.bias[k]  # type: ignore[index]
+            expected[:, k] = expected[:, k].maximum(heard)
+    torch.testing.assert_close(encoder(x), expected)
+    assert (expected == 0).any()
+
+
+def test_what_fills_a_row_up_does_not_change_the_answer() -> None:
+    torch.manual_seed(0)
+    learner = GraphLearner(vocabulary=9, width=8, head_width=4, positions=12)
+    made = GLoMo(learner, nn.Embedding(9, 4), MaxOverTime(4, 6), nets.mlp(6, 2), width=4).double()
+    with torch.no_grad():
+        made.features.reader.encoder.convolution.bias.add_(1)  # type: ignore[union-attr, operator]
+    x = domains()[0].x
+    torch.testing.assert_close(made(nn.functional.pad(x, (0, 5))), made(x), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_reader_gets_the_graphs_of_both_directions(kind: Any) -> None:
+    made, (source, _) = method(graph=kind), domains()
+    seen: list[Tensor] = []
+    made.features.reader.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
+    made(source.x)
+    tokens, learned = source.x.long(), made.features.learner.graphs(source.x)
+    for direction, allowed in enumerate((possible(tokens), possible(tokens).mT)):
+        expected = control(learned[:, direction], allowed[:, None, None], kind)
+        torch.testing.assert_close(seen[0][:, direction], expected)
+        assert kind == "none" or expected.any()
 
 
 # frozen
@@ -118,6 +165,16 @@ def test_the_label_of_no_row_reaches_the_first_phase() -> None:
         fit(made, Domain("task", source.x, y, source.classes), target, steps=5, batch_size=8, precision="fp32")
         found.append(weights(made))
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_the_first_phase_reads_the_text_and_the_second_the_task() -> None:
+    source, target = domains()
+    made = method()
+    batches = Batch(source.x, source.y), Batch(target.x)
+    first, second = made.graph_losses(*batches, 0.5), made.losses(*batches, 0.5)
+    for name, term in made.features.learner.losses(target.x).items():  # every position is drawn, in another order
+        torch.testing.assert_close(first[name], term)
+    torch.testing.assert_close(second["label"], nn.functional.cross_entropy(made(source.x), source.labels()))
 
 
 def test_one_learner_serves_two_tasks_and_other_embeddings() -> None:
@@ -183,6 +240,16 @@ def test_settings_that_make_no_method_are_refused(how: dict[str, Any]) -> None:
         method(**how)
 
 
+@pytest.mark.parametrize(("rows", "width"), [(8, 4), (9, 5)])
+def test_an_embedding_that_does_not_fit_the_learner_is_one_line(rows: int, width: int) -> None:
+    learner, head = method().features.learner, nets.mlp(28, 2)
+    with pytest.raises(
+        TlbookError, match=rf"^embedding is {rows} × {width}; expected at least 9 × 4: build it [^\n]*$"
+    ):
+        GLoMo(learner, nn.Embedding(rows, width), nn.Flatten(), head, width=4)
+    GLoMo(learner, nn.Embedding(12, 4), nn.Flatten(), head, width=4)
+
+
 def test_without_text_the_graphs_cannot_be_learned_and_one_line_says_so() -> None:
     source, _ = domains()
     with pytest.raises(TlbookError, match=r"^no unlabelled rows are given[^\n]*give fit a target$"):
@@ -192,5 +259,7 @@ def test_without_text_the_graphs_cannot_be_learned_and_one_line_says_so() -> Non
 def test_an_unknown_token_is_one_line() -> None:
     source, target = domains()
     strange = Domain("task", source.x + 5, source.y, source.classes)
-    with pytest.raises(TlbookError, match=r"^x has shape [^\n]*; expected tokens N×T from 0 to 8[^\n]*$"):
+    with pytest.raises(
+        TlbookError, match=r"^x has shape [^\n]*; expected tokens N×T, whole numbers from 0 to 8[^\n]*$"
+    ):
         fit(method(), strange, target, steps=4, batch_size=8)

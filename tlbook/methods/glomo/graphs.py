@@ -6,7 +6,7 @@ one position hears.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,6 @@ __all__ = ["CausalConvolutions", "GraphPredictor", "Kind", "control", "edges", "
 Attention = Literal["sparse", "softmax"]
 Kind = Literal["learned", "uniform", "random", "none"]
 PAD = 0  # the token that fills a row up; nothing listens to it, and it listens to nothing
-TINY = 1e-16  # of the authors' code
 
 
 def possible(tokens: Tensor) -> Tensor:
@@ -46,6 +45,9 @@ def edges(scores: Tensor, allowed: Tensor, attention: Attention = "sparse") -> T
     ``"sparse"`` is G_ij = ReLU(s_ij)² / Σ_i′ ReLU(s_i′j)² (Yang et al., 2018): an edge whose score is below 0 is not
     there. ``"softmax"`` is exp(s_ij) / Σ_i′ exp(s_i′j), in which every edge is there.
 
+    A column is divided by its greatest score before the square, so that neither tiny nor huge scores are lost; the
+    authors' code adds 1e-16 to the sum instead, in which edges vanish whose scores are all below 1e-8.
+
     Args:
         scores: …×T×T, [i, j].
         allowed: …×T×T, true where there may be an edge.
@@ -64,8 +66,11 @@ def edges(scores: Tensor, allowed: Tensor, attention: Attention = "sparse") -> T
     if attention == "softmax":
         hidden = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
         return hidden.softmax(dim=-2).masked_fill(~allowed, 0)
-    strength = scores.relu().square().masked_fill(~allowed, 0)
-    return strength / (strength.sum(dim=-2, keepdim=True) + TINY)
+    strength = scores.relu().masked_fill(~allowed, 0)
+    greatest = strength.detach().amax(dim=-2, keepdim=True).clamp_min(torch.finfo(strength.dtype).tiny)
+    strength = (strength / greatest).square()
+    total = strength.sum(dim=-2, keepdim=True)
+    return strength / total.masked_fill(total == 0, 1)
 
 
 def products(graphs: Tensor) -> Tensor:
@@ -88,12 +93,22 @@ def products(graphs: Tensor) -> Tensor:
     return torch.stack(found, dim=-4)
 
 
+def check_kind(kind: str) -> None:
+    """Say in one line when there is no such kind of graph.
+
+    Raises:
+        TlbookError: for an unknown kind.
+    """
+    if kind not in get_args(Kind):
+        raise TlbookError(f"graph is {kind!r}; expected one of {get_args(Kind)}")
+
+
 def control(graphs: Tensor, allowed: Tensor, kind: Kind) -> Tensor:
     """The graphs, or graphs to compare them with.
 
-    ``"uniform"`` listens to every allowed position alike. ``"random"`` has the weights of each column of the learned
-    graph, at other allowed positions, which are drawn once and are the same for every row: as many edges, as strong,
-    and knowing nothing. ``"none"`` has no edge.
+    ``"uniform"`` listens to every allowed position alike. ``"random"`` has the weights of each column at other allowed
+    positions: as many edges, as strong, and knowing nothing. There is one permutation of a column for all layers and
+    heads; it is drawn once, and is the same in every row with the same words allowed. ``"none"`` has no edge.
 
     Args:
         graphs: N×…×T×T.
@@ -109,23 +124,25 @@ def control(graphs: Tensor, allowed: Tensor, kind: Kind) -> Tensor:
         strength = allowed.to(graphs.dtype).expand(graphs.shape)
         return strength / strength.sum(dim=-2, keepdim=True).clamp_min(1)
     if kind == "random":
-        draw = torch.rand(graphs.shape[1:], generator=torch.Generator().manual_seed(0)).to(graphs.device)
-        places = draw.expand(graphs.shape).masked_fill(~allowed, 2).argsort(dim=-2)
-        return torch.zeros_like(graphs).scatter(-2, places, graphs.sort(dim=-2, descending=True).values)
+        draw = torch.rand(graphs.shape[-2:], generator=torch.Generator().manual_seed(0)).to(graphs.device)
+        shuffled = draw.masked_fill(~allowed, 2).argsort(dim=-2).expand(graphs.shape)  # the allowed ones come first,
+        own = (~allowed).byte().argsort(dim=-2, stable=True).expand(graphs.shape)  # here in their order
+        return torch.zeros_like(graphs).scatter(-2, shuffled, graphs.gather(-2, own))
     return graphs if kind == "learned" else torch.zeros_like(graphs)
 
 
 class CausalConvolutions(nn.Module):
     """Convolutions over a position and the two before it, each with layer normalisation and a ReLU.
 
-    The authors' code has batch normalisation, through which in training a token hears of later ones.
+    The authors' code has batch normalisation, through which in training a token hears of later ones. What fills a row
+    up is 0 to every convolution, as what lies outside the row is.
 
     Args:
         width: of the vectors, in and out.
         depth: how many; the last position hears of 2·depth before it.
 
     Example:
-        >>> CausalConvolutions(8, depth=2)(torch.zeros(2, 5, 8)).shape
+        >>> CausalConvolutions(8, depth=2)(torch.zeros(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)).shape
         torch.Size([2, 5, 8])
     """
 
@@ -134,9 +151,10 @@ class CausalConvolutions(nn.Module):
         self.convolutions = nn.ModuleList(nn.Linear(3 * width, width) for _ in range(depth))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """From N×T×width to N×T×width."""
+    def forward(self, x: Tensor, word: Tensor) -> Tensor:
+        """From N×T×width to N×T×width; ``word`` is N×T, false where the row is filled up."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = x * word.unsqueeze(2)
             before = F.pad(x, (0, 0, 2, 0))
             x = norm(convolution(torch.cat([before[:, :-2], before[:, 1:-1], x], dim=2))).relu()
         return x
@@ -146,7 +164,8 @@ class GraphPredictor(nn.Module):
     """From tokens to graphs: a key and a query for each position, and an edge where they agree.
 
     Two stacks of causal convolutions, one for keys and one for queries, read embeddings that belong to this network
-    alone. Each layer and head has its own projection of them, and its own threshold b.
+    alone. Each layer and head has its own projection of them, and its own threshold b; in the authors' code b is
+    computed from the query.
 
     Args:
         vocabulary: how many tokens there are; token 0 fills rows up.
@@ -156,8 +175,11 @@ class GraphPredictor(nn.Module):
         head_width: of keys and queries.
         depth: of the convolutions.
         attention: see :func:`edges`.
-        positions: the longest row, for a predictor that also knows where a token stands; 0 for one that does not,
-            as in the paper.
+        positions: the longest row, for a predictor that also knows where a word stands, counted from the first word;
+            0 for one that does not, as in the paper.
+
+    Raises:
+        TlbookError: for positions below 0, or rows longer than they are.
 
     Example:
         >>> graphs = GraphPredictor(vocabulary=9, width=8, layers=2, heads=3)
@@ -177,6 +199,8 @@ class GraphPredictor(nn.Module):
         positions: int = 0,
     ) -> None:
         super().__init__()
+        if positions < 0:
+            raise TlbookError(f"positions is {positions}; expected the length of the longest row, or 0 for no places")
         self.layers, self.heads, self.attention, self.positions = layers, heads, attention, positions
         self.embedding = nn.Embedding(vocabulary, width)
         if positions:
@@ -196,17 +220,17 @@ class GraphPredictor(nn.Module):
                 f"rows have {tokens.shape[1]} tokens; expected at most positions = {self.positions}: cut them, or "
                 "build the predictor for longer rows"
             )
-        placed: Tensor = x + self.place.weight[: tokens.shape[1]]
+        placed: Tensor = x + self.place((tokens != PAD).cumsum(dim=1).sub(1).clamp_min(0))
         return placed
 
-    def connect(self, x: Tensor, allowed: Tensor) -> Tensor:
-        """The graphs N×L×H×T×T of vectors N×T×width."""
-        form = (self.layers, self.heads, -1)
-        k = self.to_keys(self.keys(x)).unflatten(2, form)
-        q = self.to_queries(self.queries(x)).unflatten(2, form)
+    def connect(self, x: Tensor, tokens: Tensor) -> Tensor:
+        """The graphs N×L×H×T×T of vectors N×T×width that stand for N×T tokens."""
+        form, word = (self.layers, self.heads, -1), tokens != PAD
+        k = self.to_keys(self.keys(x, word)).unflatten(2, form)
+        q = self.to_queries(self.queries(x, word)).unflatten(2, form)
         scores = torch.einsum("nilhd,njlhd->nlhij", k, q) + self.b[:, :, None, None]
-        return edges(scores, allowed[:, None, None], self.attention)
+        return edges(scores, possible(tokens)[:, None, None], self.attention)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """The graphs N×L×H×T×T of N×T tokens."""
-        return self.connect(self.embed(tokens), possible(tokens))
+        return self.connect(self.embed(tokens), tokens)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tlbook.errors import TlbookError
-from tlbook.methods.glomo.graphs import PAD, Attention, GraphPredictor, possible
+from tlbook.methods.glomo.graphs import PAD, Attention, GraphPredictor, Kind, check_kind, control, possible
 
 __all__ = ["Decoder", "FeaturePredictor", "GraphLearner"]
 
@@ -80,27 +80,32 @@ class Direction(nn.Module):
         features: the feature predictor.
         decoupled: whether the graph is predicted from the graph predictor's own embeddings; else layer l is predicted
             from the features of layer l − 1.
+        kind: see :func:`~tlbook.methods.glomo.graphs.control`.
     """
 
-    def __init__(self, graph: GraphPredictor, features: FeaturePredictor, decoupled: bool) -> None:
+    def __init__(self, graph: GraphPredictor, features: FeaturePredictor, decoupled: bool, kind: Kind) -> None:
         super().__init__()
-        self.graph, self.features, self.decoupled = graph, features, decoupled
+        self.graph, self.features, self.decoupled, self.kind = graph, features, decoupled, kind
         self.decoder = Decoder(features.embedding)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The graphs N×L×H×T×T and the features of the last layer, N×T×width."""
-        f, allowed = self.features.embedding(tokens), possible(tokens)
-        graphs = list(self.graph(tokens).unbind(1)) if self.decoupled else []
+        f = self.features.embedding(tokens)
+        graphs = list(self.graphs(tokens).unbind(1)) if self.decoupled else []
         for layer in range(self.graph.layers):
             if not self.decoupled:
-                graphs.append(self.graph.connect(f, allowed)[:, layer])
+                graphs.append(self.connect(f, tokens)[:, layer])
             f = self.features(f, graphs[layer])
         return torch.stack(graphs, dim=1), f
 
     def graphs(self, tokens: Tensor) -> Tensor:
         """The graphs alone, N×L×H×T×T."""
-        graphs: Tensor = self.graph(tokens) if self.decoupled else self(tokens)[0]
+        graphs: Tensor = self.connect(self.graph.embed(tokens), tokens) if self.decoupled else self(tokens)[0]
         return graphs
+
+    def connect(self, x: Tensor, tokens: Tensor) -> Tensor:
+        """The graphs that are predicted from vectors N×T×width, or those of another kind in their place."""
+        return control(self.graph.connect(x, tokens), possible(tokens)[:, None, None], self.kind)
 
 
 class GraphLearner(nn.Module):
@@ -124,10 +129,12 @@ class GraphLearner(nn.Module):
         attention: ``"sparse"`` or ``"softmax"``.
         decoupled: False lets the graphs grow out of the features, as in a transformer.
         positions: as in :class:`GraphPredictor`.
+        graph: ``"learned"``; or, to see how well the text is foretold along another, ``"uniform"``, ``"random"`` or
+            ``"none"``, as in :func:`~tlbook.methods.glomo.graphs.control`.
 
     Raises:
-        TlbookError: for a size below 1, an unknown attention, tokens outside the vocabulary, or rows that are too
-            short to foretell D tokens.
+        TlbookError: for a size below 1, an unknown attention or kind of graph, tokens outside the vocabulary, or rows
+            that are too short to foretell D tokens.
 
     Example:
         >>> learner = GraphLearner(vocabulary=9, width=8, layers=2, heads=2)
@@ -151,6 +158,7 @@ class GraphLearner(nn.Module):
         attention: Attention = "sparse",
         decoupled: bool = True,
         positions: int = 0,
+        graph: Kind = "learned",
     ) -> None:
         super().__init__()
         sizes = {"vocabulary": vocabulary, "width": width, "layers": layers, "heads": heads, "head_width": head_width}
@@ -159,22 +167,23 @@ class GraphLearner(nn.Module):
             raise TlbookError(f"given {small}; expected every size at least 1")
         if attention not in ("sparse", "softmax"):
             raise TlbookError(f"attention is {attention!r}; expected 'sparse' or 'softmax'")
+        check_kind(graph)
         self.vocabulary, self.context, self.sampled = vocabulary, context, sampled
         self.layers, self.heads = layers, heads
 
         def direction() -> Direction:
-            graph = GraphPredictor(vocabulary, width, layers, heads, head_width, depth, attention, positions)
-            return Direction(graph, FeaturePredictor(vocabulary, width, heads), decoupled)
+            predictor = GraphPredictor(vocabulary, width, layers, heads, head_width, depth, attention, positions)
+            return Direction(predictor, FeaturePredictor(vocabulary, width, heads), decoupled, graph)
 
         self.ahead, self.back = direction(), direction()
 
     def tokens(self, x: Tensor) -> Tensor:
         """Rows of a domain, N×T of any type, as tokens."""
-        if x.dim() != 2 or not bool(((x >= 0) & (x < self.vocabulary)).all()):
+        if x.dim() != 2 or not bool(((x >= 0) & (x < self.vocabulary) & (x == x.floor())).all()):
             worst = "" if x.dim() != 2 else f" from {x.min().item():g} to {x.max().item():g}"
             raise TlbookError(
-                f"x has shape {tuple(x.shape)}{worst}; expected tokens N×T from 0 to {self.vocabulary - 1}: "
-                "encode the words with the vocabulary that the learner was built for"
+                f"x has shape {tuple(x.shape)}{worst}; expected tokens N×T, whole numbers from 0 to "
+                f"{self.vocabulary - 1}: encode the words with the vocabulary that the learner was built for"
             )
         return x.long()
 

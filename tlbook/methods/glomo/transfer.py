@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import torch
 from torch import Tensor, nn
 
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy
-from tlbook.methods.glomo.graphs import PAD, Kind, control, possible, products
+from tlbook.methods.glomo.graphs import PAD, Kind, check_kind, control, possible, products
 from tlbook.methods.glomo.learner import GraphLearner
 from tlbook.methods.method import Batch, Method, Phase, Place
 
@@ -19,7 +17,8 @@ __all__ = ["GLoMo", "GraphFeatures", "GraphReader", "MaxOverTime"]
 class MaxOverTime(nn.Module):
     """A sentence encoder: a convolution over ``kernel`` positions, ReLU, and the maximum over the positions.
 
-    Kim, *Convolutional neural networks for sentence classification*, EMNLP 2014.
+    Kim, *Convolutional neural networks for sentence classification*, EMNLP 2014. A position whose vector is 0 fills the
+    row up and gives no feature.
 
     Args:
         width: of the vectors that come in.
@@ -37,7 +36,7 @@ class MaxOverTime(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """From N×T×width to N×outputs."""
-        found: Tensor = self.convolution(x.mT).relu()
+        found: Tensor = self.convolution(x.mT).relu() * x.any(dim=2).unsqueeze(1)
         return found.amax(dim=2)
 
 
@@ -126,7 +125,8 @@ class GLoMo(Method):
         graph: ``"learned"``; or, to compare, ``"uniform"``, ``"random"`` (as sparse) or ``"none"``.
 
     Raises:
-        TlbookError: when the share is not between 0 and 1, or the kind of graph is unknown.
+        TlbookError: when the share is not between 0 and 1, the kind of graph is unknown, or an ``nn.Embedding`` is too
+            small for the learner's vocabulary or not of this width.
 
     Example:
         >>> from tlbook import nets
@@ -154,8 +154,14 @@ class GLoMo(Method):
     ) -> None:
         if not 0 <= share <= 1:
             raise TlbookError(f"share is {share}; expected 0 … 1, the part of the steps that teach the graphs")
-        if graph not in get_args(Kind):
-            raise TlbookError(f"graph is {graph!r}; expected one of {get_args(Kind)}")
+        check_kind(graph)
+        if isinstance(embedding, nn.Embedding):
+            given = embedding.num_embeddings, embedding.embedding_dim
+            if given[0] < learner.vocabulary or given[1] != width:
+                raise TlbookError(
+                    f"embedding is {given[0]} × {given[1]}; expected at least {learner.vocabulary} × {width}: "
+                    "build it for the learner's vocabulary and for this width"
+                )
         reader = GraphReader(embedding, learner.layers, learner.heads, encoder, width)
         super().__init__(GraphFeatures(learner, reader, graph), label_head)
         self.share = share
