@@ -196,6 +196,20 @@ def test_one_seed_has_no_standard_deviation(tmp_path: Path) -> None:
     assert given["sd"] is None
 
 
+def test_further_numbers_of_the_trained_method_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def size(method: DANN) -> dict[str, float]:
+        return {"norm": sum(p.norm().item() for p in method.parameters())}
+
+    monkeypatch.setattr(dann, "TINY", replace(TINY, measures=size))
+    given = reproduce("tiny-rows", seeds=1, folder=tmp_path / "results", progress=False)
+    CHECK.validate(given)
+    torch.manual_seed(0)
+    method = network()
+    source, target, _ = domains()
+    fit(method, source, target, steps=30, batch_size=8, seed=0)
+    assert given["seeds"][0]["measures"] == {"norm": pytest.approx(size(method)["norm"], abs=1e-4)}
+
+
 @pytest.mark.parametrize("change", [{"mean": 1.2}, {"seeds": []}, {"note": "x"}, {"sd": -0.1}])
 def test_the_schema_refuses(change: dict[str, Any], tmp_path: Path) -> None:
     given = reproduce("tiny-rows", seeds=1, folder=tmp_path, progress=False)

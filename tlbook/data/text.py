@@ -109,7 +109,7 @@ class Vocabulary:
 
 
 def wikitext(root: str | os.PathLike[str] | None = None, download: bool = True) -> list[str]:
-    """The words of WikiText-2's validation and test parts, about 456,000, the headings left out.
+    """The words of WikiText-2's validation and test parts, about 445,000, the headings left out.
 
     Args:
         root: as in :func:`tlbook.load`.

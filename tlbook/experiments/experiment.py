@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
@@ -55,6 +56,7 @@ class Experiment:
         schedule: as in :func:`tlbook.fit`.
         seeds: how many seeds a full run has.
         drawn: whether each seed has labelled examples of its own.
+        measures: gives further numbers of the trained method, by name, to record beside the accuracy.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Experiment:
     schedule: Callable[[float], float] = constant
     seeds: int = 3
     drawn: bool = False
+    measures: Callable[[Any], dict[str, float]] | None = None
 
 
 def _all() -> dict[str, Experiment]:

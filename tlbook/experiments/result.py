@@ -140,6 +140,7 @@ def _run_seed(experiment: Experiment, seed: int, device: str, checkpoint: Path, 
         checkpoint=checkpoint,
         progress=progress,
     )
+    measures = experiment.measures(method) if experiment.measures else {}
     return {
         "seed": seed,
         "accuracy": round(evaluate.accuracy(method, test), 6),
@@ -159,7 +160,7 @@ def _run_seed(experiment: Experiment, seed: int, device: str, checkpoint: Path, 
             if domain is not None
         },
         "losses": {name: [round(v, 4) for v in _thinned(values)] for name, values in history.terms.items()},
-    }
+    } | ({"measures": {name: round(value, 4) for name, value in measures.items()}} if measures else {})
 
 
 def _thinned(values: list[float], points: int = 100) -> list[float]:

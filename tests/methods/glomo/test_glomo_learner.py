@@ -253,6 +253,12 @@ def test_positions_are_drawn_anew_for_every_row_and_no_two_alike() -> None:
     assert {p for each in places for p in each} == {1, 2, 3, 4, 5}
 
 
+def test_evaluation_looks_at_every_position() -> None:
+    made, x = learner(sampled=2).eval(), rows()
+    once, whole = made.losses(x)["forward"], learner(sampled=99).losses(x)["forward"]
+    torch.testing.assert_close(once, whole)
+
+
 def test_what_fills_a_row_up_is_neither_foretold_nor_asked() -> None:
     said = torch.tensor([[3, 4, 0], [5, 0, 0], [0, 6, 7], [0, 0, 0]])
     logits = torch.randn(4, 2, 9, dtype=torch.float64)

@@ -125,7 +125,7 @@ class GraphLearner(nn.Module):
         head_width: of keys and queries.
         depth: of the causal convolutions.
         context: D, how many tokens are foretold at a position.
-        sampled: at how many positions of a row, drawn anew at each step.
+        sampled: at how many positions of a row, drawn anew at each step; in evaluation mode, at all of them.
         attention: ``"sparse"`` or ``"softmax"``.
         decoupled: False lets the graphs grow out of the features, as in a transformer.
         positions: as in :class:`GraphPredictor`.
@@ -212,7 +212,8 @@ class GraphLearner(nn.Module):
     def _surprise(self, direction: Direction, tokens: Tensor) -> Tensor:
         _, f = direction(tokens)
         draw = torch.rand(len(tokens), tokens.shape[1] - self.context, device=tokens.device)
-        t = draw.topk(min(self.sampled, draw.shape[1]), dim=1).indices  # N×P positions, no two alike
+        count = min(self.sampled, draw.shape[1]) if self.training else draw.shape[1]
+        t = draw.topk(count, dim=1).indices  # N×P positions, no two alike
         places = t[:, :, None] + torch.arange(self.context + 1, device=tokens.device)
         said = tokens.gather(1, places.flatten(1)).view(-1, self.context + 1)  # x_t … x_(t+D)
         at = f.gather(1, t[:, :, None].expand(-1, -1, f.shape[2])).flatten(0, 1)  # f_t^L
