@@ -36,9 +36,9 @@ NETWORK = (
     "convolution of 100 filters over 3 words, maximum, dropout 0.5; both know the 4,000 most frequent words of the text"
 )
 SELECTION = (
-    "the last step is reported; nothing was chosen on the test questions. The rate, the steps, b's start and the places "
-    "of the graphs' learning were chosen with one seed on the last tenth of the text, without a question: that it is "
-    "foretold better along the learned graph than along the uniform one, and that the two differ"
+    "the last step is reported; nothing was chosen on the test questions. The rate, the steps, b's start and the "
+    "places of the graphs' learning were chosen with one seed on the last tenth of the text, without a question: that "
+    "it is foretold better along the learned graph than along the uniform one, and that the two differ"
 )
 
 
