@@ -173,11 +173,11 @@ LEARNED = Experiment(
     optimizer=partial(torch.optim.Adam, lr=2e-3, fused=True),
     measures=measures,
 )
-NONE = replace(LEARNED, name="glomo-trec-none", title="no graph", method=partial(Taught, "none"))
 UNIFORM = replace(LEARNED, name="glomo-trec-uniform", title="uniform graph", method=partial(Taught, "uniform"))
-same: dict[str, Any] = {"measures": None}  # as of the learned graph, or of the rows with all labels
+unmeasured: dict[str, Any] = {"measures": None}
+NONE = replace(LEARNED, name="glomo-trec-none", title="no graph", method=partial(Taught, "none"), **unmeasured)
 RANDOM = replace(
-    LEARNED, name="glomo-trec-random", title="random graph, as sparse", method=partial(Taught, "random"), **same
+    LEARNED, name="glomo-trec-random", title="random graph, as sparse", method=partial(Taught, "random"), **unmeasured
 )
 
 few: dict[str, Any] = {
@@ -185,7 +185,7 @@ few: dict[str, Any] = {
     "protocol": PROTOCOL.replace("5,452 labelled questions", "546 of 5,452 labelled questions"),
     "domains": few_questions,
     "seeds": 5,
-    **same,
+    **unmeasured,
 }
 FEW_LEARNED = replace(LEARNED, name="glomo-trec-few", **few)
 FEW_NONE = replace(NONE, name="glomo-trec-few-none", **few)
