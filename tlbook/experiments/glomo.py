@@ -184,7 +184,6 @@ few: dict[str, Any] = {
     "task": "Wikipedia → TREC questions, a tenth of the labels",
     "protocol": PROTOCOL.replace("5,452 labelled questions", "546 of 5,452 labelled questions"),
     "domains": few_questions,
-    "seeds": 5,
     **unmeasured,
 }
 FEW_LEARNED = replace(LEARNED, name="glomo-trec-few", **few)
