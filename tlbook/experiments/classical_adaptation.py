@@ -87,8 +87,8 @@ METHODS: dict[str, Callable[[int, int], Any]] = {
     "SubspaceAlignment": lambda n_s, n_t: SubspaceAlignment(dim=20),
     "JDA": lambda n_s, n_t: JDA(dim=30, classifier=unit_nearest()),
     "JDA, 100 components": lambda n_s, n_t: JDA(dim=100, classifier=unit_nearest()),
-    "BDA, μ = 0.5": lambda n_s, n_t: BDA(dim=30, classifier=unit_nearest()),
-    "BDA, μ estimated": lambda n_s, n_t: BDA(dim=30, balance="estimate", classifier=unit_nearest()),
+    "BDA, balance 0.5": lambda n_s, n_t: BDA(dim=30, classifier=unit_nearest()),
+    "BDA, balance estimated": lambda n_s, n_t: BDA(dim=30, balance="estimate", classifier=unit_nearest()),
 }
 """For each row with adaptation what builds the method for so many source and target samples."""
 
