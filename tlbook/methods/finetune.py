@@ -99,9 +99,8 @@ class OutputConservative(FineTune):
 
     L = (1 − ρ)·L_y + ρ·T²·KL(source model ‖ model). With T = 1 this is, up to a constant, cross-entropy with the
     target (1 − ρ)·hard label + ρ·source model's output: the KL-regularised adaptation of Yu et al. (ICASSP 2013);
-    with another T it is distillation, whose factor T² is that of Hinton, Vinyals and Dean (2015), as used against
-    forgetting by Li and Hoiem (2016). Source and target must have the same classes, since the source model's own
-    head is carried on.
+    with another T it is the penalty of Learning without Forgetting (Li and Hoiem, 2016). Source and target must
+    have the same classes, since the source model's own head is carried on.
 
     Args:
         source_model: the method trained on the source; it is copied twice, once to go on and once to stay.
