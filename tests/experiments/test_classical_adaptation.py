@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 
 from tlbook import experiments
 from tlbook.data import Domain
@@ -20,7 +21,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "book" / "results" / "tables"
 def test_the_record_is_complete() -> None:
     content = experiments.read_table("office-caltech10", RESULTS)
     assert content is not None
-    assert list(content["rows"]) == ["1-NN", *table.METHODS]
+    assert list(content["rows"]) == [*table.BASELINES, *table.METHODS]
     assert tuple(content["pairs"]) == table.PAIRS
     assert content["protocol"] == table.PROTOCOL
     for name, row in content["rows"].items():
@@ -43,6 +44,15 @@ def test_rows_are_scaled_as_the_papers_do() -> None:
     assert np.linalg.norm(table.prepare(x), axis=1) == pytest.approx(np.ones(30))
 
 
+def test_pca_is_that_of_both_domains_and_ends_with_unit_lengths() -> None:
+    rng = np.random.default_rng(0)
+    xs, xt = rng.normal(size=(40, 35)), rng.normal(size=(50, 35)) + 1
+    zs, zt = table.pooled_pca(xs, xt)
+    scores = PCA(30, svd_solver="full").fit_transform(np.concatenate([xs, xt]))
+    scores /= np.linalg.norm(scores, axis=1, keepdims=True)
+    assert np.abs(np.concatenate([zs, zt])) == pytest.approx(np.abs(scores), abs=1e-9)
+
+
 def test_recording_runs_every_row_and_never_shows_target_labels(tmp_path: Path, monkeypatch: Any) -> None:
     rng = np.random.default_rng(0)
 
@@ -55,5 +65,5 @@ def test_recording_runs_every_row_and_never_shows_target_labels(tmp_path: Path, 
     monkeypatch.setattr(table.accuracies, "__defaults__", (("C-A",),))
     assert experiments.read_table("office-caltech10", tmp_path) is None
     content = table.record(tmp_path)
-    assert [len(row["accuracy"]) for row in content["rows"].values()] == [1] * (1 + len(table.METHODS))
+    assert [len(row["accuracy"]) for row in content["rows"].values()] == [1] * len({**table.BASELINES, **table.METHODS})
     assert experiments.read_table("office-caltech10", tmp_path) is not None

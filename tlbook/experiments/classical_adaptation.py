@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer
+from sklearn.preprocessing import Normalizer, normalize
 
 from tlbook.data import Domain, checksum, load
 from tlbook.experiments.tables import write_table
 from tlbook.methods import BDA, GFK, JDA, TCA, SubspaceAlignment
+from tlbook.methods.classical_adaptation.estimator import principal_axes
 
-__all__ = ["METHODS", "PAIRS", "PUBLISHED", "accuracies", "prepare"]
+__all__ = ["BASELINES", "METHODS", "PAIRS", "PUBLISHED", "accuracies", "prepare"]
 
 Matrix = NDArray[np.float64]
 LETTERS = {"C": "caltech", "A": "amazon", "W": "webcam", "D": "dslr"}
@@ -50,9 +51,10 @@ PUBLISHED: dict[str, tuple[str, tuple[float, ...]]] = {
 
 PROTOCOL = (
     "All source and all target samples; rows divided by their sum, z-scores for each feature within each domain; "
-    "nearest neighbour; last iteration. All methods but 1-NN: rows scaled to unit length before and, for TCA, JDA and "
-    "BDA, after the projection. TCA: linear kernel, 30 components, μ = 1 with L divided by its Frobenius norm "
-    "1/n_s + 1/n_t, that is μ = 1/n_s + 1/n_t. GFK and SA: 20 dimensions. JDA and BDA: 30 components, λ = 1, M as it is"
+    "nearest neighbour; last iteration. All rows but 1-NN: samples scaled to unit length before and, for PCA, TCA, JDA "
+    "and BDA, after the projection. PCA: of both domains together, 30 components. TCA: linear kernel, 30 components, "
+    "μ = 1 with L divided by its Frobenius norm 1/n_s + 1/n_t, that is μ = 1/n_s + 1/n_t. GFK and SA: 20 dimensions. "
+    "JDA and BDA: 30 components, λ = 1, M as it is"
 )
 
 
@@ -61,8 +63,23 @@ def unit_nearest() -> Any:
     return make_pipeline(Normalizer(), KNeighborsClassifier(1))
 
 
+def pooled_pca(xs: Matrix, xt: Matrix) -> tuple[Matrix, Matrix]:
+    """The samples of both domains in the 30 leading principal components of all of them, scaled to length 1."""
+    mean, axes = principal_axes(np.concatenate([xs, xt]), 30, "both domains")
+    zs, zt = (normalize((x - mean) @ axes) for x in (xs, xt))
+    return zs, zt
+
+
+BASELINES: dict[str, Callable[[Matrix, Matrix], tuple[Matrix, Matrix]]] = {
+    "1-NN": lambda xs, xt: (xs, xt),
+    "1-NN, unit length": lambda xs, xt: (xs, xt),
+    "PCA": pooled_pca,
+}
+"""For each row of the table without adaptation where the nearest neighbour compares the prepared samples."""
+
 METHODS: dict[str, Callable[[int, int], Any]] = {
     "TCA": lambda n_s, n_t: TCA(dim=30, mu=1 / n_s + 1 / n_t, classifier=unit_nearest()),
+    "TCA, μ = 1,000,000": lambda n_s, n_t: TCA(dim=30, mu=1e6, classifier=unit_nearest()),
     "TCA, components of equal variance": lambda n_s, n_t: TCA(
         dim=30, mu=1 / n_s + 1 / n_t, whiten=True, classifier=unit_nearest()
     ),
@@ -70,10 +87,10 @@ METHODS: dict[str, Callable[[int, int], Any]] = {
     "SubspaceAlignment": lambda n_s, n_t: SubspaceAlignment(dim=20),
     "JDA": lambda n_s, n_t: JDA(dim=30, classifier=unit_nearest()),
     "JDA, 100 components": lambda n_s, n_t: JDA(dim=100, classifier=unit_nearest()),
-    "BDA, μ = 0.5": lambda n_s, n_t: BDA(dim=30, classifier=unit_nearest()),
-    "BDA, μ estimated": lambda n_s, n_t: BDA(dim=30, balance="estimate", classifier=unit_nearest()),
+    "BDA, balance 0.5": lambda n_s, n_t: BDA(dim=30, classifier=unit_nearest()),
+    "BDA, balance estimated": lambda n_s, n_t: BDA(dim=30, balance="estimate", classifier=unit_nearest()),
 }
-"""For each row of the table what builds the method for so many source and target samples."""
+"""For each row with adaptation what builds the method for so many source and target samples."""
 
 
 def domain(letter: str) -> Domain:
@@ -100,7 +117,7 @@ def prepare(x: Matrix, unit: bool = True) -> Matrix:
 
 
 def accuracies(name: str, pairs: tuple[str, ...] = PAIRS) -> list[float]:
-    """The target accuracies of a method, 0 … 1, one a task; ``"1-NN"`` is the nearest neighbour without adaptation.
+    """The target accuracies of a row of the table, 0 … 1, one a task.
 
     The target's labels are used to score, and for nothing else.
     """
@@ -109,8 +126,9 @@ def accuracies(name: str, pairs: tuple[str, ...] = PAIRS) -> list[float]:
         source, target = map(domain, pair.split("-"))
         xs, xt = (prepare(d.x.numpy().astype(np.float64), unit=name != "1-NN") for d in (source, target))
         ys, yt = source.labels().numpy(), target.labels().numpy()
-        if name == "1-NN":
-            predicted = KNeighborsClassifier(1).fit(xs, ys).predict(xt)
+        if name in BASELINES:
+            zs, zt = BASELINES[name](xs, xt)
+            predicted = KNeighborsClassifier(1).fit(zs, ys).predict(zt)
         else:
             predicted = METHODS[name](len(xs), len(xt)).fit(xs, ys, xt).predict(xt)
         scores.append(float((predicted == yt).mean()))
@@ -120,7 +138,7 @@ def accuracies(name: str, pairs: tuple[str, ...] = PAIRS) -> list[float]:
 def record(folder: Path | None = None) -> dict[str, Any]:
     """Run every row and write the table."""
     rows = {}
-    for name in ("1-NN", *METHODS):
+    for name in (*BASELINES, *METHODS):
         start = time.perf_counter()
         scores = accuracies(name)
         source, published = PUBLISHED.get(name, (None, None))

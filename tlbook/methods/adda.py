@@ -102,5 +102,21 @@ class ADDA(Method):
         fooled = functional_call(self.domain_head, held, (f_t,))
         return {
             "domain": domain_adversarial(domain, len(f_s)),  # L_advD: D learns, the encoders do not
-            "encoder": F.softplus(fooled).mean(),  # L_advM: "source" is wanted of the target; M_t learns
+            "encoder": self.encoder_loss(fooled),  # M_t learns, D does not
         }
+
+    def encoder_loss(self, logits: Tensor) -> Tensor:
+        """L_advM, what M_t minimises: the price of the answer "source" on target rows, their labels inverted.
+
+        Args:
+            logits: D's answers on target features, N×1, positive for "target".
+
+        Returns:
+            The mean of -log σ(-logit), a scalar in nats.
+
+        Example:
+            >>> method = ADDA(nn.Linear(4, 3), nn.Linear(3, 2), nn.Linear(3, 1))
+            >>> round(method.encoder_loss(torch.zeros(5, 1)).item(), 3)  # D is undecided: log 2
+            0.693
+        """
+        return F.softplus(logits).mean()

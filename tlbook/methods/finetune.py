@@ -99,7 +99,7 @@ class OutputConservative(FineTune):
 
     L = (1 − ρ)·L_y + ρ·T²·KL(source model ‖ model). With T = 1 this is, up to a constant, cross-entropy with the
     target (1 − ρ)·hard label + ρ·source model's output: the KL-regularised adaptation of Yu et al. (ICASSP 2013);
-    with another T it is the penalty of Learning without Forgetting (Li and Hoiem, 2016). Source and target must
+    with another T it is distillation, T² included (Hinton, Vinyals and Dean, 2015). Source and target must
     have the same classes, since the source model's own head is carried on.
 
     Args:

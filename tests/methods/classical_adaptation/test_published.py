@@ -36,5 +36,5 @@ def test_the_average_is_within_a_point_and_a_half(name: str) -> None:
 
 def test_a_fixed_balance_and_an_estimated_one_run() -> None:
     pairs = ("D-W",)
-    fixed, estimated = (table.accuracies(name, pairs)[0] for name in ("BDA, μ = 0.5", "BDA, μ estimated"))
+    fixed, estimated = (table.accuracies(name, pairs)[0] for name in ("BDA, balance 0.5", "BDA, balance estimated"))
     assert min(fixed, estimated) > 0.85

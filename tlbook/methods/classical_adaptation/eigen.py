@@ -18,15 +18,16 @@ def leading_directions(
     """The W that minimises tr Wᵀ(VVᵀ + weight·I)W subject to WᵀSW = I.
 
     It consists of the leading eigenvectors of (VVᵀ + weight·I)⁻¹S. That matrix is not symmetric, but it is similar to
-    R·S·R with R = (VVᵀ + weight·I)^(−1/2). V has few columns, so R costs a thin SVD: it shrinks the span of V and
-    leaves the rest as it is (Sherman–Morrison–Woodbury). Lanczos iterations then need products with S only.
+    R·S·R with R = (VVᵀ + weight·I)^(−1/2). V has few columns, so R costs a thin SVD: it multiplies a left singular
+    vector of V by (weight + s²)^(−1/2), s its singular value, and what is orthogonal to them all by weight^(−1/2).
+    Lanczos iterations then need products with S only.
 
     Args:
         scatter: p → p, the product of S (p×p, symmetric, positive semi-definite) with a vector.
         gaps: V, p×r with r much smaller than p.
         weight: above 0.
         dim: number of columns of W.
-        whiten: whether WᵀSW = I; otherwise the columns have length 1, as eigensolvers return them.
+        whiten: whether WᵀSW = I; otherwise the columns have length 1.
 
     Returns:
         W, p×dim, and the eigenvalues in descending order.

@@ -15,8 +15,8 @@ __all__ = ["GFK"]
 class GFK(ClosedForm):
     """Geodesic flow kernel (Gong, Shi, Sha and Grauman, CVPR 2012, section 3).
 
-    The principal subspaces of the two domains are two points of a Grassmann manifold; Φ(t) walks the shortest way
-    from the one, Φ(0), to the other, Φ(1). The kernel is what all steps on the way say together:
+    The principal subspaces of the two domains are two points of a Grassmann manifold; the columns of Φ(t) span the
+    subspaces on the shortest way from the one, t = 0, to the other, t = 1. The kernel is what they say together:
 
         G = ∫₀¹ Φ(t)Φ(t)ᵀ dt
 

@@ -41,21 +41,22 @@ def mean_gaps(source_y: NDArray[Any], pseudo_y: NDArray[Any] | None, n_target: i
 class JDA(ClosedForm):
     """Joint distribution adaptation (Long, Wang, Ding, Sun and Yu, ICCV 2013, section 3), linear.
 
-    In each iteration the leading solutions of
+    In each iteration the solutions with the smallest eigenvalues, the diagonal of Λ, of
 
-        (X Σ_{c=0…C} M_c Xᵀ + λI) A = X H Xᵀ A Φ   (X holds samples as columns)
+        (X Σ_{c=0…C} M_c Xᵀ + λI) A = X H Xᵀ A Λ   (X holds samples as columns)
 
     give the map x ↦ Aᵀx, a classifier on the mapped source labels the target, and the labels give the next M₁ … M_C.
     M₀, the distance between the domains' means, belongs to every iteration; the first has nothing else. A class that
-    no target sample is given stays out until one is. The matrices M_c are not divided by their norm, as the paper's
-    formulas are not, though much public code is: that is another λ.
+    no target sample is given stays out until one is. The M_c are summed as in the paper's formula;
+    jindongwang/transferlearning multiplies M₀ by C and divides the sum by its Frobenius norm in each iteration, which
+    is another weight of M₀ and another λ.
 
     Args:
         dim: k, how many components.
         lam: λ > 0.
         iterations: T; the labels of the last one count.
-        whiten: False gives each column of A the length 1, as the eigensolvers behind the published tables do; True
-            scales them so that AᵀXHXᵀA = I and all components weigh the same.
+        whiten: False gives each column of A the length 1; True scales them so that AᵀXHXᵀA = I and all components
+            weigh the same.
         classifier: any scikit-learn classifier; None is the nearest neighbour.
 
     Attributes:

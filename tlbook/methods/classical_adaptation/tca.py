@@ -25,8 +25,9 @@ class TCA(ClosedForm):
         tr WᵀKLKW + μ tr WᵀW   subject to   WᵀKHKW = I
 
     by the leading eigenvectors of (KLK + μI)⁻¹KHK. L = vvᵀ with v = 1/n_s on the source and −1/n_t on the target, so
-    that (KLK + μI) is the identity but for one direction: its inverse root is a formula, and Lanczos iterations find
-    the eigenvectors of a symmetric matrix with products K·w only. Rows of K are not centred, as in the paper.
+    that KLK + μI is μ times the identity but for one direction: its inverse root is a formula, and Lanczos iterations
+    find the eigenvectors of a symmetric matrix with products K·w only. Rows of K are not centred, as in the paper; for
+    μ → ∞ the directions are therefore those of KHK, and those of kernel PCA, HKH, only where K is centred.
 
     Args:
         dim: m, how many components.
@@ -35,9 +36,9 @@ class TCA(ClosedForm):
         bandwidth: σ of ``"rbf"``; None is the median distance between samples (between at most 1,000 of them).
         landmarks: None for the exact kernel; a number for Nyström's approximation of ``"rbf"`` on so many samples
             drawn at random, whose memory grows as n·landmarks instead of n².
-        whiten: the eigenproblem leaves the length of w open. False gives each w the length 1, as the eigensolvers
-            behind the published tables do: components that vary more then weigh more in a distance. True scales
-            them so that the constraint holds as written and all components weigh the same.
+        whiten: the eigenproblem leaves the length of w open. False gives each w the length 1, as
+            jindongwang/transferlearning does: components that vary more then weigh more in a distance, and more
+            so than in PCA. True scales them so that the constraint holds as written and all components weigh the same.
         classifier: any scikit-learn classifier; None is the nearest neighbour.
         seed: of the draw of landmarks.
 
