@@ -203,8 +203,8 @@ def fit(
                     if last or saves or (step + 1) % log_every == 0:
                         _log(history, list(terms), recent, step)
                         history.seconds = time.perf_counter() - clock
+                        bar.set_postfix({n: f"{values[-1]:.3f}" for n, values in history.terms.items()}, refresh=False)
                         bar.update(len(recent))
-                        bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in history.terms.items()})
                         recent.clear()
                     if path and saves:
                         _save(fabric, path, state, identity, step + 1)
