@@ -163,7 +163,7 @@ def problem(reads: str, described_by: str, learn: Digits, printed: Digits, test:
 
 
 class NearestDescription(ZeroShot):
-    """The control, which learns nothing: examples and classes measured with one ruler, and the smallest angle."""
+    """The control, which fits no weights: examples and classes measured with one ruler, and the smallest angle."""
 
     def _learn(self, x: Matrix, y: Labels, s: Matrix) -> None:
         """Nothing."""
