@@ -75,9 +75,9 @@ def decoder(classes: int = 10, pixels: int = 784, hidden: tuple[int, int] = (512
 class CapsNet(Method):
     """A network of capsules (Sabour, Frosst and Hinton, *Dynamic routing between capsules*, NIPS 2017).
 
-    The length of a class capsule says how surely the class is there; its direction says how it looks. The label loss is
-    :func:`tlbook.losses.margin_loss` on the lengths. A decoder must draw the image again from the capsule of its true
-    class, the others masked, which keeps the capsules from forgetting how things look.
+    The length of a class capsule says how surely the class is there; its direction is meant to say how it looks. The
+    label loss is :func:`tlbook.losses.margin_loss` on the lengths. A decoder must draw the image again from the capsule
+    of its true class, the others masked, which keeps the capsules from forgetting how things look.
 
     Args:
         features: inputs to class capsules, batch × K × d, such as :func:`capsule_features`.
