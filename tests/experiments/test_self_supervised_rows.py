@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tlbook import fit
 from tlbook.data import Domain
-from tlbook.experiments import find, names, self_supervised
+from tlbook.experiments import find, names, pretraining, self_supervised
 from tlbook.experiments.self_supervised import PreTrained, features, rotnet, scratch, simclr, usps
 from tlbook.methods import Method, SimCLR
 
@@ -64,11 +64,11 @@ def test_labels_begin_where_the_pretext_ended(pretext: object, frozen: bool, mon
     trained: list[Domain] = []
     begun: list[dict[str, Tensor]] = []
 
-    def looked_at(method: Method, images: Domain, **how: Any) -> object:
+    def looked_at(method: Method, images: Domain, target: None, **how: Any) -> object:
         trained.append(images)
-        return fit(method, images, **how)
+        return fit(method, images, target, **how)
 
-    monkeypatch.setattr(self_supervised, "fit", looked_at)
+    monkeypatch.setattr(pretraining, "fit", looked_at)
     torch.manual_seed(1)
     method = PreTrained(pretext, 3, 16, frozen)  # type: ignore[arg-type]
     put_in = method.pre_train

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
-import pooch
 import torch
 from torch import nn
 
 from tlbook import nets
-from tlbook.data import Domain, checksum
+from tlbook.data import Domain
 from tlbook.data.text import SENTENCES, Vocabulary, running_text, sentences, wikitext
 from tlbook.experiments.experiment import Experiment
+from tlbook.experiments.pretraining import pre_train
 from tlbook.methods.glomo.graphs import Kind
 from tlbook.methods.glomo.learner import GraphLearner
 from tlbook.methods.glomo.transfer import GLoMo, MaxOverTime
 from tlbook.methods.method import Phase
-from tlbook.train import fit
 
 VOCABULARY, LENGTH, WIDTH, FILTERS = 4_000, 24, 64, 100
 GRAPH_STEPS, GRAPH_BATCH, TASK_STEPS = 6_000, 16, 500
@@ -101,23 +98,18 @@ class Taught(GLoMo):
         learner, rows, seed = self.features.learner, text()[1], torch.initial_seed()  # the seed of the run that begins
         with torch.random.fork_rng():
             method = GLoMo(learner, nn.Embedding(VOCABULARY, 1), nn.Identity(), nn.Identity(), 1, share=1.0)
-        run = f"{learner} {learner.ahead.kind} {GRAPH_STEPS} {GRAPH_BATCH} {checksum(rows)} {torch.__version__}"
-        kept = (
-            Path(pooch.os_cache("tlbook")) / "runs" / f"glomo-{seed}-{hashlib.sha256(run.encode()).hexdigest()[:12]}.pt"
-        )
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        fit(
+        pre_train(
+            f"glomo-{learner.ahead.kind}",
             method,
             rows,
             rows,
+            seed=seed,
             steps=GRAPH_STEPS,
             batch_size=GRAPH_BATCH,
-            seed=seed,
             optimizer=partial(torch.optim.Adam, lr=8e-3, fused=True),
             schedule=falling,
             device=str(next(self.parameters()).device),
             precision="fp32",
-            checkpoint=kept,
         )
 
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-import pooch
 import torch
 from torch import nn
 
 from tlbook import nets
-from tlbook.data import Domain, checksum, jitter, load
+from tlbook.data import Domain, jitter, load
 from tlbook.data.views import Turn
 from tlbook.experiments.experiment import Experiment
+from tlbook.experiments.pretraining import pre_train
 from tlbook.methods.finetune import FineTune
 from tlbook.methods.method import Method, Phase
 from tlbook.methods.self_supervised import RotNet, SimCLR
 from tlbook.methods.source_only import SourceOnly
-from tlbook.train import fit
 
 ROTNET = "Gidaris, Singh and Komodakis, Unsupervised representation learning by predicting image rotations, ICLR 2018"
 SIMCLR = "Chen et al., A simple framework for contrastive learning of visual representations, ICML 2020"
@@ -99,20 +96,16 @@ class PreTrained(FineTune):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             method = self.pretext()
-        run = f"{method} {self.steps} {self.batch_size} {checksum(images)} {torch.__version__}"
-        name = f"self-supervised-{type(method).__name__}-{seed}-{hashlib.sha256(run.encode()).hexdigest()[:12]}.pt"
-        kept = Path(pooch.os_cache("tlbook")) / "runs" / name
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        fit(
+        pre_train(
+            f"self-supervised-{type(method).__name__}",
             method,
             images,
+            seed=seed,
             steps=self.steps,
             batch_size=self.batch_size,
-            seed=seed,
             optimizer=partial(adam, lr=2e-3),
             schedule=cosine,
             device=str(next(self.parameters()).device),
-            checkpoint=kept,
         )
         self.features.load_state_dict(method.features.state_dict())
 
