@@ -29,8 +29,8 @@ def pre_train(
 ) -> None:
     """Train a method in place, or put in what an earlier row kept in the user's cache.
 
-    The file's name tells the method, its steps and batches, the data and the version of torch, so another training never takes it;
-    ``fit`` checks the rest when it opens the file.
+    The file's name tells the method, its steps and batches, the data and the version of torch, so another training
+    never takes it; ``fit`` checks the rest when it opens the file.
 
     Args:
         name: what the file's name begins with, one for each kind of training.
