@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tlbook import losses
 from tlbook.errors import TlbookError
+from tlbook.losses import mmd
 
 F64 = NDArray[np.float64]
 
@@ -336,7 +337,7 @@ def test_gradients_of_the_distances(loss: Callable[[Tensor, Tensor], Tensor]) ->
 def test_gradients_around_a_median_that_is_held(
     loss: Callable[[Tensor, Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(losses, "_median", lambda squared: torch.tensor(1.7, dtype=torch.float64))
+    monkeypatch.setattr(mmd, "_median", lambda squared: torch.tensor(1.7, dtype=torch.float64))
     assert torch.autograd.gradcheck(loss, checked(random(6, 3), random(6, 3, seed=1)))
 
 

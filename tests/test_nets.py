@@ -123,9 +123,121 @@ def test_the_statistics_of_both_domains_are_saved() -> None:
     assert torch.equal(norm(two_domains(7)), loaded(two_domains(7)))
 
 
+def test_classify_as_holds_to_the_end_of_a_with_statement() -> None:
+    norm, x = trained().eval(), two_domains(5)
+    by_default = norm(x)
+    with nets.classify_as(nn.Sequential(norm), "source"):
+        assert not torch.equal(norm(x), by_default)
+        with nets.classify_as(norm, "target"):
+            assert torch.equal(norm(x), by_default)
+        assert norm.domain == "source"
+    assert torch.equal(norm(x), by_default)
+    with pytest.raises(RuntimeError), nets.classify_as(norm, "source"):
+        raise RuntimeError
+    assert norm.domain == "target"
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.3, 1.0, None])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize(
+    ("plain", "places"),
+    [(nn.BatchNorm1d, ()), (nn.BatchNorm1d, (5,)), (nn.BatchNorm2d, (3, 2)), (nn.BatchNorm3d, (2, 3, 2))],
+)
+def test_a_converted_layer_is_one_batch_norm_a_domain(
+    plain: type[nn.BatchNorm2d], places: tuple[int, ...], affine: bool, momentum: float | None
+) -> None:
+    torch.manual_seed(0)
+    trained = plain(4, eps=1e-3, momentum=momentum, affine=affine).double()
+    for _ in range(3):
+        trained(1 + 2 * torch.randn(6, 4, *places).double())
+    alone = {domain: copy.deepcopy(trained) for domain in ("source", "target")}
+    net = nn.Sequential(copy.deepcopy(trained))
+    weights = list(net.parameters())
+    assert nets.DomainBatchNorm.convert(net) is net
+    both = net[0]
+    assert isinstance(both, nets.DomainBatchNorm)
+    assert [id(w) for w in net.parameters()] == [id(w) for w in weights]
+    for step in range(3):
+        x = {domain: step * i + torch.randn(6, 4, *places).double() for i, domain in enumerate(alone, start=1)}
+        expected = torch.cat([alone[domain](x[domain]) for domain in alone])
+        torch.testing.assert_close(net(torch.cat(list(x.values()))), expected)
+    net.eval()
+    for domain, norm in alone.items():
+        with nets.classify_as(net, domain):  # type: ignore[arg-type]
+            torch.testing.assert_close(net(x[domain]), norm.eval()(x[domain]))
+    assert both.num_batches_tracked == alone["source"].num_batches_tracked
+
+
+def test_convert_changes_nothing_in_evaluation_and_keeps_modes_devices_and_shared_layers() -> None:
+    torch.manual_seed(0)
+    shared = nn.BatchNorm1d(3)
+    net = nn.Sequential(nn.Linear(4, 3), shared, nn.Sequential(nn.ReLU(), shared), nn.BatchNorm1d(3).eval().half())
+    net[1].weight.requires_grad_(False)  # type: ignore[union-attr]
+    x = torch.randn(5, 4)
+    before = copy.deepcopy(net).eval().float()(x)
+    nets.DomainBatchNorm.convert(net)
+    assert net[1] is net[2][1]  # type: ignore[index]
+    assert not net[1].weight.requires_grad  # type: ignore[union-attr]
+    assert (net[1].training, net[3].training, net[3].source_mean.dtype) == (True, False, torch.float16)
+    assert torch.equal(net.eval().float()(x), before)
+    alone = nets.DomainBatchNorm.convert(nn.BatchNorm2d(3))
+    assert isinstance(alone, nets.DomainBatchNorm)
+    assert nets.DomainBatchNorm.convert(alone) is alone
+
+
+class BatchNormAct2d(nn.BatchNorm2d):
+    """As timm's: normalisation, dropout and an activation in one layer."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+        self.drop, self.act = nn.Identity(), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.act(self.drop(super().forward(x)))
+        return out
+
+
+class Doubled(nn.BatchNorm1d):
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+def test_convert_keeps_the_activation_of_timms_layers() -> None:
+    net, x = nn.Sequential(BatchNormAct2d()).eval(), torch.randn(4, 3, 2, 2)
+    before = net(x)
+    assert torch.equal(nets.DomainBatchNorm.convert(net)(x), before)
+    assert any(isinstance(layer, nets.DomainBatchNorm) for layer in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("layer", "line"),
+    [
+        (nn.BatchNorm2d(3, track_running_stats=False), r"^1 is BatchNorm2d without running statistics; expected"),
+        (nn.LazyBatchNorm1d(), r"^1 is LazyBatchNorm1d without a width; expected"),
+        (Doubled(3), r"^1 is Doubled, whose forward is its own; expected"),
+    ],
+)
+def test_convert_says_what_it_cannot_take(layer: nn.Module, line: str) -> None:
+    with pytest.raises(TlbookError, match=line + r"[^\n]*$"):
+        nets.DomainBatchNorm.convert(nn.Sequential(nn.Identity(), layer))
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 3), (4, 3, 2, 2)])
+def test_domain_batch_norm_knows_its_channels(shape: tuple[int, ...]) -> None:
+    with pytest.raises(TlbookError, match=r"^x has shape .*; expected N×4×…[^\n]*$"):
+        nets.DomainBatchNorm(4)(torch.zeros(shape))
+
+
+def test_one_row_a_domain_has_no_variance() -> None:
+    with pytest.raises(TlbookError, match=r"^the batch has one value a channel of each domain; expected two[^\n]*$"):
+        nets.DomainBatchNorm(4)(torch.zeros(2, 4))
+
+
 def test_classify_as_knows_two_domains() -> None:
-    with pytest.raises(TlbookError, match=r"^domain is 'sauce'; expected 'source' or 'target'$"):
-        nets.classify_as(nn.Identity(), "sauce")
+    with pytest.raises(
+        TlbookError, match=r"^domain is 'sauce'; expected 'source' or 'target': did you mean 'source'\?$"
+    ):
+        nets.classify_as(nn.Identity(), "sauce")  # type: ignore[arg-type]
 
 
 # networks

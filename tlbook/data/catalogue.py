@@ -81,7 +81,7 @@ def load(name: str, split: str = "train", root: str | os.PathLike[str] | None = 
         TlbookError: if the name or split is unknown, or files are missing and cannot be fetched or written.
 
     >>> load("digits", "test")
-    Domain('digits': 450 examples of 3×28×28 uint8, 10 classes)
+    Domain('digits': 450 examples of 3×28×28 uint8, 10 classes: 0, …, 9)
     """
     source = find(name)
     if split not in source.sizes:

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import math
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from tlbook._checks import check_number, check_whole
+from tlbook.data.arrays import as_labels, as_rows, named_labels
+from tlbook.data.disk import DiskRows, Writer, open_folder
+from tlbook.data.memory import check_fits
 from tlbook.errors import TlbookError
+
+CHUNK_BYTES = 16 * 2**20  # of rows that are hashed or written at a time
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Domain:
-    """Examples of one domain, held in memory.
+    """Examples of one domain, in memory or on disk.
 
     Args:
         name: what the domain is called in tables and messages.
-        x: inputs, N×…; images are N×C×H×W, uint8 in 0…255 or floating point.
-        y: labels, int64 of length N with values in 0…len(classes)−1, or None for an unlabelled domain.
-        classes: the classes' names; the label k means ``classes[k]``.
+        x: inputs, N×…; images are N×C×H×W, uint8 in 0…255 or floating point; tokens are int64. What carries a
+            gradient is detached. Of a domain on disk it is a :class:`tlbook.data.disk.DiskRows`, which has a tensor's
+            ``shape``, ``dtype`` and ``ndim``, and gives tensors when indexed.
+        y: labels, whole numbers in 0…len(classes)−1, one an example (a tensor, an array or a list; they are kept as
+            int64), or None for an unlabelled domain.
+        classes: the classes' names, all different; the label k means ``classes[k]``.
 
     Raises:
         TlbookError: if the domain is empty, or shapes, types, lengths or labels do not fit together.
 
     >>> domain = Domain("toy", torch.zeros(4, 1, 2, 2), torch.tensor([0, 1, 1, 0]), ("cat", "dog"))
     >>> domain
-    Domain('toy': 4 examples of 1×2×2 float32, 2 classes)
+    Domain('toy': 4 examples of 1×2×2 float32, 2 classes: cat, dog)
     >>> len(domain.subset(classes=["dog"]))
     2
     """
@@ -39,29 +51,34 @@ class Domain:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(self.classes))
+        if not isinstance(self.name, str) or not self.name or "\n" in self.name:
+            raise TlbookError(
+                f"name is {self.name!r}; expected a word or two for tables and messages: give name='cats'"
+            )
+        object.__setattr__(self, "classes", self._names())
         x, y = self.x, self.y
-        if not isinstance(x, Tensor) or x.ndim < 2:
-            given = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        if not isinstance(x, Tensor | DiskRows) or x.ndim < 2:
+            given = type(x).__name__ if not isinstance(x, Tensor) else f"shape {tuple(x.shape)}"
             raise TlbookError(
                 f"{self.name}: x is {given}, expected a tensor N×… (images N×C×H×W); "
-                "convert with torch.as_tensor, add the missing axis with unsqueeze"
+                "convert with Domain.from_arrays, add the missing axis with unsqueeze"
             )
-        if x.dtype != torch.uint8 and not x.dtype.is_floating_point:
+        if x.dtype not in (torch.uint8, torch.int64) and not x.dtype.is_floating_point:
             raise TlbookError(
-                f"{self.name}: x has type {x.dtype}, expected uint8 or floating point; convert it with x.float()"
+                f"{self.name}: x has type {x.dtype}, expected uint8, floating point, or int64 for tokens; convert it "
+                "with x.float()"
             )
+        if isinstance(x, Tensor) and x.requires_grad:
+            object.__setattr__(self, "x", x.detach())
         if len(x) == 0:
             raise TlbookError(
                 f"{self.name}: 0 examples given, expected at least one; check the filter that made the domain"
             )
-        if not self.classes:
-            raise TlbookError(f"{self.name}: 0 classes given, expected at least one; pass classes=('cat', 'dog')")
         if y is None:
             return
-        if not isinstance(y, Tensor) or y.dtype != torch.int64:
-            given = f"{y.dtype}" if isinstance(y, Tensor) else type(y).__name__
-            raise TlbookError(f"{self.name}: y is {given}, expected an int64 tensor; convert with y.long()")
+        y = as_labels(self.name, y)
+        y = y if isinstance(self.y, Tensor) else y.to(x.device)
+        object.__setattr__(self, "y", y)
         if y.shape != x.shape[:1]:
             raise TlbookError(
                 f"{self.name}: y has shape {tuple(y.shape)} for {len(x)} examples, expected ({len(x)},); "
@@ -80,8 +97,180 @@ class Domain:
     def __repr__(self) -> str:
         shape = "×".join(map(str, self.x.shape[1:]))
         dtype = str(self.x.dtype).removeprefix("torch.")
-        labels = f"{len(self.classes)} classes" if self.y is not None else "unlabelled"
-        return f"Domain({self.name!r}: {len(self)} examples of {shape} {dtype}, {labels})"
+        names = self.classes if len(self.classes) <= 4 else (self.classes[0], "…", self.classes[-1])
+        labels = f"{len(self.classes)} classes: {', '.join(names)}" if self.y is not None else "unlabelled"
+        where = " on disk" if isinstance(self.x, DiskRows) else ""
+        return f"Domain({self.name!r}: {len(self)} examples of {shape} {dtype}{where}, {labels})"
+
+    @classmethod
+    def from_arrays(cls, name: str, x: Any, y: Any = None, classes: Iterable[Any] | None = None) -> Domain:
+        """Make a domain of arrays, tensors, lists, or tables of pandas.
+
+        Args:
+            name: what the domain is called.
+            x: N rows of numbers; images as N×C×H×W, uint8 in 0…255 or floats in 0…1. Floats become float32 unless
+                they are a tensor, other whole numbers int64.
+            y: one label an example, words or whole numbers (1.0 is one); None makes an unlabelled domain.
+            classes: the names in the order of their numbers; where not given, the labels that occur, sorted.
+
+        Raises:
+            TlbookError: for numbers that are not finite, labels that are not among the classes, unequal lengths,
+                images N×H×W×C, and whatever :class:`Domain` refuses.
+
+        >>> Domain.from_arrays("pets", [[0.5, 1.0], [1.5, 0.0]], ["dog", "cat"])
+        Domain('pets': 2 examples of 2 float32, 2 classes: cat, dog)
+        """
+        rows = as_rows(name, x)
+        if y is None:
+            if classes is None:
+                raise TlbookError(
+                    f"{name}: neither labels nor classes given; expected one of them: an unlabelled target takes "
+                    "classes=source.classes"
+                )
+            return cls(name, rows, None, tuple(map(str, classes)))
+        labels, names = named_labels(name, y, classes)
+        return cls(name, rows, labels.to(rows.device), names)
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        size: int = 224,
+        channels: int = 3,
+        name: str | None = None,
+        classes: Iterable[str] | None = None,
+        disk: str | os.PathLike[str] | None = None,
+    ) -> Domain:
+        """Read images from a folder with a folder for each class: ``photos/cat/1.jpg``.
+
+        Pictures may have any size, 8 or 16 bits, grey or colours, and any format that Pillow reads. They are turned
+        upright as their EXIF data say, transparent parts become white, the shorter side is brought to ``size`` with
+        antialiased bilinear interpolation, and a square is cut out of the middle. Files and folders whose names begin
+        with a dot are left out; every other file below a class's folder must be an image.
+
+        Args:
+            path: the folder. Where it holds images but no folders, they make an unlabelled domain of the ``classes``.
+            size: height and width of the images.
+            channels: 3 for colours, 1 for grey.
+            name: of the domain; the folder's where not given.
+            classes: names in the order of their numbers, so that source and target have the same, also where some do
+                not occur; where not given, the folders' names, sorted.
+            disk: a new folder that keeps the rows, for what does not fit into memory; as :meth:`to_disk`.
+
+        Returns:
+            A domain of N×channels×size×size uint8, class by class.
+
+        Raises:
+            TlbookError: for a folder that is missing or empty, files that cannot be read as images (all are counted,
+                the first named), folders that are no class, and what does not fit into the free memory.
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> with TemporaryDirectory() as photos:
+        ...     for word in ("dog", "cat"):
+        ...         Path(photos, word).mkdir()
+        ...         Image.new("RGB", (40, 30)).save(Path(photos, word, "1.jpg"))
+        ...     Domain.from_folder(photos, size=16, name="photos")
+        Domain('photos': 2 examples of 3×16×16 uint8, 2 classes: cat, dog)
+        """
+        from tlbook.data.reading import read_folder
+
+        return read_folder(path, size, channels, name, classes, disk)
+
+    @classmethod
+    def from_dataset(
+        cls,
+        name: str,
+        dataset: Any,
+        *,
+        size: int | None = None,
+        channels: int | None = None,
+        columns: tuple[str, str | None] = ("image", "label"),
+        classes: Iterable[Any] | None = None,
+        disk: str | os.PathLike[str] | None = None,
+    ) -> Domain:
+        """Read a map-style data set of torch or torchvision, or one part of a data set of Hugging Face, once through.
+
+        What the data set changes by chance is drawn once; random changes of training batches belong to
+        ``tlbook.fit(augment=…)``.
+
+        Args:
+            name: what the domain is called.
+            dataset: has a length, and gives (input, label), an input alone, or a dict when indexed by number. Inputs
+                are pictures of Pillow, tensors or arrays; labels words or whole numbers.
+            size: for pictures: height and width, as in :meth:`from_folder`. None keeps theirs, if they agree.
+            channels: for pictures: 3 or 1. None keeps grey as it is.
+            columns: the keys of input and label where examples are dicts; (key, None) makes an unlabelled domain.
+            classes: the names; where not given, those that the data set knows, else the labels that occur, sorted.
+            disk: a new folder that keeps the rows, for what does not fit into memory; as :meth:`to_disk`.
+
+        Raises:
+            TlbookError: for what cannot be indexed, an example that cannot be read or is unlike the first, labels that
+                are not among the classes, and what does not fit into the free memory.
+
+        >>> dataset = torch.utils.data.TensorDataset(torch.zeros(4, 3), torch.tensor([1, 0, 0, 1]))
+        >>> Domain.from_dataset("toy", dataset, classes=("cat", "dog"))
+        Domain('toy': 4 examples of 3 float32, 2 classes: cat, dog)
+        """
+        from tlbook.data.reading import read_dataset
+
+        return read_dataset(name, dataset, size, channels, columns, classes, disk)
+
+    @classmethod
+    def from_disk(cls, folder: str | os.PathLike[str], verify: bool = False) -> Domain:
+        """Open a folder that :meth:`to_disk` wrote; the rows stay there and are read when they are needed.
+
+        Args:
+            folder: the folder.
+            verify: read every byte and compare its sha256; otherwise the files' types, shapes and sizes alone.
+
+        Raises:
+            TlbookError: for a folder that is missing or half written, or that has a file not as it was written.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Domain("toy", torch.zeros(4, 3), torch.tensor([0, 1, 1, 0]), ("cat", "dog")).to_disk(folder)
+        Domain('toy': 4 examples of 3 float32 on disk, 2 classes: cat, dog)
+        """
+        name, rows, labels, classes = open_folder(folder, verify)
+        return cls(name, cast(Tensor, rows), labels, classes)
+
+    def to_disk(self, folder: str | os.PathLike[str]) -> Domain:
+        """Write the domain to a new folder, shard by shard, and return it as it lies there.
+
+        Raises:
+            TlbookError: where the folder holds something already, or cannot be written.
+        """
+        with Writer(folder) as writer:
+            for rows in self.batches(self._chunk()):
+                writer.append(rows)
+            writer.finish(self.name, self.y, self.classes)
+        return Domain.from_disk(folder)
+
+    def in_memory(self) -> Domain:
+        """Return the domain with its rows in memory; of a domain on disk that takes as much as its files.
+
+        Raises:
+            TlbookError: where it does not fit into the free memory.
+
+        >>> Domain("toy", torch.zeros(3, 2), None, ("cat",)).in_memory()
+        Domain('toy': 3 examples of 2 float32, unlabelled)
+        """
+        if isinstance(self.x, DiskRows):
+            check_fits(self.name, len(self), self.x.shape[1:], self.x.dtype, "take a part of it: .take or .per_class")
+            return replace(self, x=self.x[:])
+        return self
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        """The inputs in order, ``size`` at a time, in memory.
+
+        >>> [len(rows) for rows in Domain("toy", torch.zeros(5, 2), None, ("cat",)).batches(2)]
+        [2, 2, 1]
+        """
+        check_whole("size", size, at_least=1)
+        return (self.x[begin : begin + size] for begin in range(0, len(self), size))
 
     def labels(self) -> Tensor:
         """Return ``y``, of length N; a TlbookError says so if the domain is unlabelled.
@@ -93,13 +282,26 @@ class Domain:
             raise TlbookError(f"{self.name}: no labels given, expected some; leave out .unlabelled()")
         return self.y
 
-    def take(self, index: Tensor) -> Domain:
-        """Return the examples at ``index``: positions (int64) or a mask of length N (bool).
+    def take(self, index: Any) -> Domain:
+        """Return the examples at ``index``: positions (whole numbers) or a mask of length N (bool).
 
-        >>> Domain("toy", torch.zeros(3, 2), None, ("cat",)).take(torch.tensor([2, 0]))
+        Raises:
+            TlbookError: for positions that are not there, or a mask of another length.
+
+        >>> Domain("toy", torch.zeros(3, 2), None, ("cat",)).take([2, 0])
         Domain('toy': 2 examples of 2 float32, unlabelled)
         """
-        return replace(self, x=self.x[index], y=None if self.y is None else self.y[index])
+        try:
+            at = torch.as_tensor(index, device=self.x.device)
+            if at.ndim != 1 or at.dtype not in (torch.bool, torch.int64):
+                raise TypeError(f"{at.dtype} of shape {tuple(at.shape)}")
+            x = self.x.select(at) if isinstance(self.x, DiskRows) else self.x[at]
+        except (IndexError, TypeError, ValueError, RuntimeError) as error:
+            raise TlbookError(
+                f"{self.name}: index is a {type(index).__name__} that does not fit ({str(error).splitlines()[0]}); "
+                f"expected positions below {len(self)}, or a mask of {len(self)} bool: convert with torch.as_tensor"
+            ) from None
+        return replace(self, x=x, y=None if self.y is None else self.y[at.to(self.y.device)])
 
     def subset(self, classes: Iterable[str | int]) -> Domain:
         """Return the examples of the given classes, in their order here.
@@ -118,7 +320,7 @@ class Domain:
         tensor([0, 2])
         """
         wanted = [self._number(c) for c in classes]
-        return self.take(torch.isin(self.labels(), torch.tensor(wanted, device=self.x.device)))
+        return self.take(torch.isin(self.labels(), torch.tensor(wanted, dtype=torch.int64, device=self.x.device)))
 
     def per_class(self, n: int, seed: int) -> Domain:
         """Return ``n`` examples of each class that occurs, drawn without replacement, in their order here.
@@ -132,8 +334,7 @@ class Domain:
         """
         counts = self.labels().bincount()
         fewest = int(counts[counts > 0].min())
-        if not 1 <= n <= fewest:
-            raise TlbookError(f"{self.name}: n = {n} given, expected 1…{fewest} a class; ask for fewer")
+        check_whole(f"{self.name}: n", n, at_least=1, at_most=fewest, hint="the smallest class has no more")
         return self.take(self._rank(seed) < n)
 
     def split(self, fraction: float, seed: int) -> tuple[Domain, Domain]:
@@ -150,8 +351,7 @@ class Domain:
         >>> [part.y.bincount().tolist() for part in domain.split(0.75, seed=0)]
         [[3, 3], [1, 1]]
         """
-        if not 0 < fraction < 1:
-            raise TlbookError(f"{self.name}: fraction = {fraction}, expected in (0, 1); 0.5 gives halves")
+        check_number(f"{self.name}: fraction", fraction, above=0, below=1, hint="0.5 gives halves")
         groups = self._groups()
         first = self._rank(seed) < (groups.bincount() * fraction).round()[groups]
         if first.all() or not first.any():
@@ -180,7 +380,8 @@ class Domain:
             A domain N×channels×size×size of the same type; uint8 is rounded to the nearest value.
 
         Raises:
-            TlbookError: if x is not N×C×H×W, its channels do not turn into those asked, or size is below 1.
+            TlbookError: if x is not N×C×H×W or lies on disk, its channels do not turn into those asked, or size is
+                below 1.
 
         >>> Domain("toy", torch.zeros(2, 1, 16, 16), None, ("cat",)).images(channels=3, size=28)
         Domain('toy': 2 examples of 3×28×28 float32, unlabelled)
@@ -190,6 +391,11 @@ class Domain:
                 f"{self.name}: x has shape {tuple(self.x.shape)}, expected images N×C×H×W; "
                 "only domains of images can be resized or coloured"
             )
+        if isinstance(self.x, DiskRows):
+            raise TlbookError(
+                f"{self.name}: images on disk keep their form, expected a domain in memory; resize before .to_disk, "
+                "or take a part: .take(index).in_memory()"
+            )
         have = self.x.shape[1]
         channels = have if channels is None else channels
         if channels != have and (have, channels) not in ((1, 3), (3, 1)):
@@ -197,8 +403,8 @@ class Domain:
                 f"{self.name}: channels = {channels} given for images of {have}, expected {have}; "
                 "only grey (1) and colour (3) turn into one another"
             )
-        if size is not None and size < 1:
-            raise TlbookError(f"{self.name}: size = {size} given, expected at least 1; 28 is MNIST's size")
+        if size is not None:
+            check_whole(f"{self.name}: size", size, at_least=1, hint="28 is MNIST's size")
         x = self.x
         if channels < have or (size is not None and x.shape[2:] != (size, size)):
             parts = []
@@ -220,12 +426,34 @@ class Domain:
         >>> Domain("toy", torch.zeros(2, 3, 4, 4), None, ("cat",)).to("cpu").x.stride()
         (48, 1, 12, 3)
         """
+        if isinstance(self.x, DiskRows):
+            if torch.device(device).type != "cpu":
+                raise TlbookError(
+                    f"{self.name}: rows on disk cannot be moved to {device}, expected a domain in memory; fit moves "
+                    "each batch by itself, .in_memory() brings all of it"
+                )
+            return self
         form = torch.channels_last if self.x.ndim == 4 else torch.preserve_format
         return replace(
             self,
             x=self.x.to(device, memory_format=form),
             y=None if self.y is None else self.y.to(device),
         )
+
+    def _names(self) -> tuple[str, ...]:
+        """The classes as a tuple of different names."""
+        given = self.classes
+        names = () if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
+        if not names or not all(isinstance(c, str) for c in names) or len(set(names)) < len(names):
+            raise TlbookError(
+                f"{self.name}: classes is {str(given)[:80]!r}, expected one or more names, all different; pass "
+                "classes=('cat', 'dog')"
+            )
+        return tuple(map(str, names))
+
+    def _chunk(self) -> int:
+        """How many rows make up a chunk that is hashed or written at a time."""
+        return max(1, CHUNK_BYTES // (self.x.dtype.itemsize * math.prod(self.x.shape[1:]) or 1))
 
     def _number(self, wanted: str | int) -> int:
         """The label number of a class given by its name or number."""
@@ -240,6 +468,7 @@ class Domain:
 
     def _rank(self, seed: int) -> Tensor:
         """Each example's place, from 0, in a random order of its own class; N, int64."""
+        check_whole("seed", seed, at_least=0)
         groups = self._groups()
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed)).to(groups.device)
         order = order[groups[order].argsort(stable=True)]
@@ -251,7 +480,7 @@ class Domain:
 
     def _groups(self) -> Tensor:
         """What is drawn from group by group: the labels, or a single group where there are none; N, int64."""
-        return self.x.new_zeros(len(self), dtype=torch.int64) if self.y is None else self.y
+        return torch.zeros(len(self), dtype=torch.int64, device=self.x.device) if self.y is None else self.y
 
 
 def checksum(domain: Domain) -> str:
@@ -263,8 +492,10 @@ def checksum(domain: Domain) -> str:
     '0494e76d'
     """
     digest = hashlib.sha256()
-    for tensor in (domain.x, domain.y):
-        if tensor is not None:
-            digest.update(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
-            digest.update(tensor.cpu().contiguous().numpy().data)
+    digest.update(f"{domain.x.dtype} {tuple(domain.x.shape)} ".encode())
+    for rows in domain.batches(domain._chunk()):
+        digest.update(rows.cpu().contiguous().numpy().data)
+    if domain.y is not None:
+        digest.update(f"{domain.y.dtype} {tuple(domain.y.shape)} ".encode())
+        digest.update(domain.y.cpu().contiguous().numpy().data)
     return digest.hexdigest()

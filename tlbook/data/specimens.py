@@ -19,7 +19,7 @@ def specimens() -> Domain:
     """The ten digits as a type foundry would show them: 1×28×28 uint8, white on black, 22 of each.
 
     >>> specimens()
-    Domain('specimens': 220 examples of 1×28×28 uint8, 10 classes)
+    Domain('specimens': 220 examples of 1×28×28 uint8, 10 classes: 0, …, 9)
     """
     from PIL import Image, ImageDraw, ImageFont
 

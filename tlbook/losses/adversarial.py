@@ -1,0 +1,81 @@
+"""Two players: the domain classifier's loss, and the gradient that is turned round on its way to the features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tlbook.errors import TlbookError
+from tlbook.losses._rows import full
+
+__all__ = ["domain_adversarial", "gradient_reversal"]
+
+
+class _Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
+        ctx.strength = strength
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return -ctx.strength * grad, None
+
+
+def gradient_reversal(x: Tensor, strength: float = 1.0) -> Tensor:
+    """The identity on the way forward, −strength times the gradient on the way back.
+
+    Ganin et al., JMLR 17(59), 2016, eq. 16–17, with the factor λ of the ICML 2015 version inside.
+
+    Args:
+        x: a tensor of any shape.
+        strength: λ ≥ 0.
+
+    Returns:
+        ``x``, unchanged in value.
+
+    Example:
+        >>> x = torch.tensor([2.0], requires_grad=True)
+        >>> (3 * gradient_reversal(x, strength=0.5)).backward()
+        >>> x.grad
+        tensor([-1.5000])
+    """
+    return _Reverse.apply(x, strength)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def domain_adversarial(domain_logits: Tensor, n_source: int) -> Tensor:
+    """The domain classifier's loss L_d: mean over the source rows plus mean over the target rows, in nats.
+
+    With d = 0 for the source and d = 1 for the target, and G_d the sigmoid of the logit, each row costs
+    d·log 1/G_d + (1 − d)·log 1/(1 − G_d) (Ganin et al., JMLR 17(59), 2016, the loss before eq. 8; the sum of the
+    two means is the bracket of eq. 9).
+
+    Args:
+        domain_logits: N×1 or N logits of "this row is from the target"; the source rows come first.
+        n_source: how many rows are source rows, 0 < n_source < N.
+
+    Returns:
+        A scalar; 2·log 2 ≈ 1.386 for a classifier that knows nothing, 0 for one that is always right.
+
+    Raises:
+        TlbookError: when one of the two domains has no row, or a row has more than one logit.
+
+    Example:
+        >>> round(domain_adversarial(torch.zeros(6, 1), n_source=3).item(), 4)
+        1.3863
+    """
+    if domain_logits.dim() not in (1, 2) or (domain_logits.dim() == 2 and domain_logits.shape[1] != 1):
+        raise TlbookError(
+            f"domain_logits has shape {tuple(domain_logits.shape)}; expected one logit a row, N×1: "
+            "end the domain head in nn.Linear(…, 1)"
+        )
+    logits = full(domain_logits).flatten()
+    if not 0 < n_source < len(logits):
+        raise TlbookError(
+            f"n_source is {n_source} of {len(logits)} rows; expected rows of both domains: "
+            "give fit a target too, or the batch its source rows first, then its target rows"
+        )
+    return F.softplus(logits[:n_source]).mean() + F.softplus(-logits[n_source:]).mean()
