@@ -63,14 +63,15 @@ def reproduce(
     path = _prepared(folder) / f"{name}.json"
     described, code = experiment.described(), identity(experiment)
     result = load(path, name) or {"experiment": described, "seeds": []}
+    done = {entry["seed"]: entry for entry in result["seeds"]}
     changed = [f"{key} changed" for key in described if result["experiment"].get(key) != described[key]]
-    changed += [change for entry in result["seeds"] for change in differences(entry.get("code", code), code)]
+    if not done.keys() >= set(range(seeds)):
+        changed += [change for entry in done.values() for change in differences(entry.get("code", code), code)]
     if changed:
         raise TlbookError(
             f"{path} was written by another {name} ({changed[0]}); expected the same experiment: delete the file to "
             "run it again, or take the change back"
         )
-    done = {entry["seed"]: entry for entry in result["seeds"]}
     for seed in range(seeds):
         if seed not in done:
             checkpoint = _cache() / f"{name}-{seed}.pt"
