@@ -224,6 +224,7 @@ def test_words_about_a_function_do_not_count():
         Vocabulary,
         TCA.fit,
         TCA(),
+        nn.LSTM(2, 3),
     ],
     ids=lambda value: f"{type(value).__name__}",
 )

@@ -13,6 +13,7 @@ import hashlib
 import importlib.metadata
 import platform
 import sys
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import cache, cached_property
@@ -182,6 +183,8 @@ class _Walk:
                 return ["module", *own]
             case torch.Generator():
                 return ["generator", value.get_state()]
+            case weakref.ref():  # as recurrent networks keep to their own weights
+                return ["reference", value()]
             case OrderedDict():
                 return ["ordered", type(value), *(part for item in value.items() for part in item)]
             case dict() | MappingProxyType() if type(value) in (dict, MappingProxyType):

@@ -2,7 +2,7 @@
 
 from tlbook.experiments.experiment import Experiment, PreTraining, Published, Run, Training, find, names
 from tlbook.experiments.records import Record, read, results_folder, table
-from tlbook.experiments.result import reproduce, run
+from tlbook.experiments.result import reproduce, run, written_to
 
 __all__ = [
     "Experiment",
@@ -18,4 +18,5 @@ __all__ = [
     "results_folder",
     "run",
     "table",
+    "written_to",
 ]

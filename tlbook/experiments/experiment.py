@@ -8,7 +8,6 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import wraps
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -144,7 +143,6 @@ def seeded(build: Callable[[], Method]) -> Callable[[int], Method]:
         True
     """
 
-    @wraps(build)
     def built(seed: int) -> Method:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -253,6 +251,6 @@ def find(name: str) -> Experiment:
     """
     experiments = _all()
     if name not in experiments:
-        near = difflib.get_close_matches(str(name), experiments, n=3, cutoff=0.3) or sorted(experiments)[:3]
-        raise TlbookError(f"no experiment is called {name!r}; nearest: {', '.join(near)}: `tlbook results` lists all")
+        near = difflib.get_close_matches(str(name), experiments, n=3, cutoff=0.3) or sorted(experiments)
+        raise TlbookError(f"no experiment is called {name!r}; nearest: {', '.join(near)}")
     return experiments[name]

@@ -172,9 +172,10 @@ def table(names: Sequence[str], *columns: str, folder: Path | None = None) -> pl
 
     Args:
         names: of the experiments.
-        columns: what is shown of each: ``"task"``, ``"method"``, ``"accuracy"`` (mean ± standard deviation),
-            ``"seeds"``, ``"paper"``, ``"steps"``, ``"training"``, ``"minutes"`` (a seed), the name of a measure (its
-            mean), or ``"paper: "`` with the name of a measure. Task, method, accuracy, seeds and paper, if not given.
+        columns: what is shown of each: ``"name"``, ``"task"``, ``"method"``, ``"accuracy"`` (mean, and standard
+            deviation over seeds or draws), ``"seeds"``, ``"paper"``, ``"steps"``, ``"training"``, ``"minutes"`` (a
+            seed), the name of a measure (its mean), or ``"paper: "`` with the name of a measure. Task, method,
+            accuracy, seeds and paper, if not given.
         folder: as in :func:`read`.
 
     Raises:
@@ -192,8 +193,10 @@ def table(names: Sequence[str], *columns: str, folder: Path | None = None) -> pl
 
 def _cell(record: Record, column: str) -> str:
     row, seeds = record.experiment, len(record.entries)
-    if column in ("task", "method", "steps", "training", "paper") or column.startswith("paper: "):
+    if column in ("name", "task", "method", "steps", "training", "paper") or column.startswith("paper: "):
         match column:
+            case "name":
+                return row.name
             case "task":
                 return row.task
             case "method":
@@ -215,5 +218,5 @@ def _cell(record: Record, column: str) -> str:
     if column == "minutes":
         return f"{statistics.fmean(entry['seconds'] for entry in record.entries) / 60:.1f}"
     values = record._values(column)
-    spread = f" ± {values.std(ddof=1):.3f}" if seeds > 1 and column == "accuracy" else ""
+    spread = f" ± {values.std(ddof=1):.3f}" if seeds > 1 and column == "accuracy" and row.over != "tasks" else ""
     return f"{values.mean():.3f}{spread}"

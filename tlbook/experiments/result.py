@@ -29,7 +29,7 @@ from tlbook.experiments.records import INSTALLED, load, results_folder
 from tlbook.methods.method import Method
 from tlbook.train import History, fit
 
-__all__ = ["reproduce", "run"]
+__all__ = ["reproduce", "run", "written_to"]
 
 SCHEMA = Path(__file__).with_name("result.schema.json")
 LIBRARIES = ("tlbook", "torch", "torchvision", "numpy", "scipy", "scikit-learn")
@@ -60,7 +60,7 @@ def reproduce(
     """
     experiment = find(name)
     seeds = check_whole("seeds", experiment.seeds if seeds is None else seeds, at_least=1)
-    path = _prepared(folder) / f"{name}.json"
+    path = _prepared(written_to() if folder is None else folder) / f"{name}.json"
     described, code = experiment.described(), identity(experiment)
     result = load(path, name) or {"experiment": described, "seeds": []}
     done = {entry["seed"]: entry for entry in result["seeds"]}
@@ -74,7 +74,7 @@ def reproduce(
         )
     for seed in range(seeds):
         if seed not in done:
-            checkpoint = _cache() / f"{name}-{seed}.pt"
+            checkpoint = _checkpoint(name, seed, digest([described, code])[:12])
             done[seed] = _run_seed(experiment, seed, device, checkpoint, progress) | {"code": code}
             result = _write(described, done.values(), path)
             checkpoint.unlink(missing_ok=True)
@@ -87,11 +87,15 @@ def identity(experiment: Experiment) -> dict[str, str]:
     return {key: digest(value)[:12] for key, value in parts.items()}
 
 
-def _prepared(folder: Path | None) -> Path:
+def written_to() -> Path:
+    """Where a result goes if no folder is given: :func:`results_folder`, or ``book/results`` here where that is the
+    package's own."""
+    folder = results_folder()
+    return Path("book", "results") if folder == INSTALLED else folder
+
+
+def _prepared(folder: Path) -> Path:
     """The folder to write to, made where it is missing."""
-    if folder is None:
-        folder = results_folder()
-        folder = Path("book", "results") if folder == INSTALLED else folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
@@ -141,6 +145,18 @@ def _ready(
     if experiment.training is not None:
         history = _fit(experiment.training, method, source, target, seed, device, checkpoint, progress)
     return Run(seed, method, source, target, test), history, before
+
+
+def _checkpoint(name: str, seed: int, run: str) -> Path:
+    """Where a seed is kept while it runs, under a name that tells the settings and the code."""
+    path = _cache() / f"{name}-{seed}-{run}.pt"
+    for other in path.parent.glob(f"{name}-{seed}-*.pt"):
+        if other != path:
+            raise TlbookError(
+                f"{other} is a seed of other settings or other code, interrupted; expected none: delete it to begin "
+                "anew, or take the change back to go on with it"
+            )
+    return path
 
 
 def _run_seed(experiment: Experiment, seed: int, device: str, checkpoint: Path, progress: bool) -> dict[str, Any]:

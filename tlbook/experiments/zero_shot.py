@@ -6,7 +6,6 @@ benchmarks need the features of AwA2, aPY, CUB and SUN under the data root.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache, partial
 
 import numpy as np
@@ -50,11 +49,17 @@ def printed() -> Digits:
     return describe(specimens())
 
 
-def named(run: Run) -> dict[str, float]:
+@cache
+def tests(name: str) -> Digits:
+    """The test images of a set of digits."""
+    return describe(load(name, "test"))
+
+
+def named(run: Run, name: str) -> dict[str, float]:
     """Choose a setting and a penalty, learn from the seen digits, and name the rest; see :func:`trial`."""
     learn = describe(run.source)
     held = sorted(set(range(10)) - set(learn.y.tolist()))
-    found = trial(run.method, learn, printed(), describe(run.test), held)
+    found = trial(run.method, learn, printed(), tests(name), held)
     return {"accuracy": found.pop("unseen alone")} | found
 
 
@@ -72,7 +77,7 @@ def digit_row(name: str, method: str) -> Experiment:
         published=None,
         domains=partial(digits, name=name),
         method=partial(setting, method=method),
-        measures=named,
+        measures=partial(named, name=name),
         seeds=10,
         over="draws",
     )
@@ -109,9 +114,9 @@ def proposed_split(seed: int, name: str) -> tuple[Domain, None, Domain]:
     return data.part("trainval"), None, data.part("test_unseen")
 
 
-def candidates(seed: int, method: str, decades: Sequence[float] = tuple(DECADES)) -> list[ZeroShot]:
+def candidates(seed: int, method: str) -> list[ZeroShot]:
     """DAP has nothing to choose; ESZSL has γ and α."""
-    return [DAP()] if method == "DAP" else [ESZSL(gamma, alpha) for gamma in decades for alpha in decades]
+    return [DAP()] if method == "DAP" else [ESZSL(gamma, alpha) for gamma in DECADES for alpha in DECADES]
 
 
 def benchmarked(run: Run, name: str) -> dict[str, float]:
