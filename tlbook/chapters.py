@@ -87,7 +87,8 @@ def execute(
 
     Args:
         chapter: path of the notebook.
-        output: path of the executed copy, written whole or not at all; on failure it holds what ran, with the error.
+        output: path of the executed copy, written whole or not at all; where a cell raises it holds what ran, with
+            the error.
         parameters: values for names of the chapter's ``parameters`` cell.
         timeout: seconds that one cell may take; no limit where ``None``.
         on_cell: called after each code cell.
@@ -139,6 +140,7 @@ def execute(
             )
         except (CellTimeoutError, RuntimeError) as error:  # where the kernel dies, whenever it dies, it is the latter
             failure = f"chapter {chapter.stem!r} failed: {str(error).strip()}"
+            (folder / output.name).unlink(missing_ok=True)
     if failure:
         raise ChapterFailed(failure)
     return executed

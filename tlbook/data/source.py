@@ -11,9 +11,8 @@ from tempfile import TemporaryDirectory
 import pooch
 import requests
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from tlbook._progress import watched
+from tlbook._progress import tqdm, watched
 from tlbook.errors import TlbookError
 
 DIGITS = tuple("0123456789")
