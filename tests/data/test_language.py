@@ -8,7 +8,7 @@ from tlbook.errors import TlbookError
 
 
 def kind(token: float) -> str:
-    word = WORDS[int(token)]
+    word = WORDS[token]
     return "person" if word in PEOPLE else "place" if word in PLACES else "idle"
 
 

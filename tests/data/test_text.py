@@ -27,7 +27,7 @@ def test_a_text_becomes_rows_in_its_order() -> None:
     vocabulary = Vocabulary.of(WORDS, size=99)
     rows = running_text(WORDS, vocabulary, length=4, classes=("a",))
     assert rows.y is None
-    assert [[vocabulary.words[int(token)] for token in row] for row in rows.x] == [WORDS[:4], WORDS[4:8]]
+    assert [[vocabulary.words[token] for token in row] for row in rows.x] == [WORDS[:4], WORDS[4:8]]
 
 
 @pytest.mark.parametrize(("words", "length"), [([], 3), (WORDS, 10), (WORDS, 0)])

@@ -20,7 +20,7 @@ ROWS = KINDS | {name.replace("trec", "trec-few"): kind for name, kind in KINDS.i
 
 
 def rows(count: int, seed: int) -> Tensor:
-    return torch.randint(1, 50, (count, LENGTH), generator=torch.Generator().manual_seed(seed)).float()
+    return torch.randint(1, 50, (count, LENGTH), generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture

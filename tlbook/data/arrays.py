@@ -154,25 +154,24 @@ def _labels(name: str, y: Any) -> NDArray[Any]:
     """One label an example as an array of numbers or of words, kind U."""
     if isinstance(y, Tensor):
         y = y.detach().cpu().numpy()
-    try:
-        array = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y if hasattr(y, "dtype") else list(y), None)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise TlbookError(
-            f"{name}: labels are a {type(y).__name__} that is no array ({str(error).splitlines()[0]}); expected a list "
-            "or an array with one label an example"
-        ) from None
-    if array.ndim != 1 or isinstance(y, str | bytes):
+    array: Any = y.to_numpy() if hasattr(y, "to_numpy") else y
+    if not isinstance(array, np.ndarray):
+        if isinstance(y, str | bytes) or not isinstance(y, Iterable):
+            raise TlbookError(f"{name}: labels are a {type(y).__name__}; expected a list with one label an example")
+        array = np.fromiter(y, dtype=object)  # otherwise numpy makes words of numbers that stand among words
+    if array.ndim != 1:
         raise TlbookError(
             f"{name}: labels are a {type(y).__name__} of shape {array.shape}; expected one label an example, (N,): for "
             "one-hot rows give y.argmax(1), for a column y.ravel()"
         )
-    if array.dtype.kind in "biufU" and hasattr(y, "dtype"):
-        return array
-    items = array.tolist() if hasattr(y, "dtype") else list(y)  # numpy makes words of numbers that stand among words
+    numbers: NDArray[Any] = array
+    if numbers.dtype.kind in "biufU":
+        return numbers
+    items = [item.item() if hasattr(item, "item") and not getattr(item, "ndim", 0) else item for item in array.tolist()]
     kind = str if any(isinstance(item, str) for item in items) else Real
-    if odd := [row for row, item in enumerate(items) if not isinstance(item, kind) and not hasattr(item, "item")]:
+    if odd := [row for row, item in enumerate(items) if not isinstance(item, kind)]:
         raise TlbookError(
-            f"{name}: the label of row {odd[0]} is {items[odd[0]]!r}; expected all words or all whole numbers: drop "
-            "the rows without a label"
+            f"{name}: the label of row {odd[0]} is {str(items[odd[0]])[:40]!r}; expected all words or all whole "
+            "numbers: drop the rows without a label"
         )
     return np.array(items)

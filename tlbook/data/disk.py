@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,9 +163,8 @@ class Writer:
                 "another"
             )
         self.shards: list[dict[str, Any]] = []
-        self.waiting: list[NDArray[Any]] = []
-        self.row: tuple[int, ...] | None = None
-        self.dtype = ""
+        self.buffer: NDArray[Any] = np.empty(0)  # the shard that is being filled
+        self.filled = 0
 
     def __enter__(self) -> Self:
         return self
@@ -183,36 +183,37 @@ class Writer:
         dtype, row = str(rows.dtype).removeprefix("torch."), tuple(rows.shape[1:])
         if dtype not in TYPES:
             raise TlbookError(f"rows of type {dtype} given; expected one of {', '.join(TYPES)}: convert with .float()")
-        if self.row is None:
-            self.row, self.dtype = row, dtype
-            self.per_shard = max(1, SHARD_BYTES // max(1, rows.element_size() * rows[:1].numel()))
-        if (dtype, row) != (self.dtype, self.row):
+        if self.buffer.ndim == 1:
+            per_shard = max(1, SHARD_BYTES // (rows.element_size() * math.prod(row) or 1))
+            self.buffer = np.empty((per_shard, *row), dtype)
+        if (dtype, row) != (str(self.buffer.dtype), self.buffer.shape[1:]):
             raise TlbookError(
-                f"rows of {dtype} and shape {row} given after {self.dtype} and {self.row}; expected the same: bring "
-                "them to one form first"
+                f"rows of {dtype} and shape {row} given after {self.buffer.dtype} and {self.buffer.shape[1:]}; "
+                "expected the same: bring them to one form first"
             )
-        array = rows.cpu().contiguous().numpy()
+        array = rows.cpu().numpy()
         while len(array):
-            room = self.per_shard - sum(map(len, self.waiting))
-            self.waiting.append(array[:room])
-            array = array[room:]
-            if sum(map(len, self.waiting)) == self.per_shard:
+            part = array[: len(self.buffer) - self.filled]
+            self.buffer[self.filled : self.filled + len(part)] = part
+            self.filled += len(part)
+            array = array[len(part) :]
+            if self.filled == len(self.buffer):
                 self._write_shard()
 
     def finish(self, name: str, y: Tensor | None, classes: tuple[str, ...]) -> None:
         """Write what is left, the labels, and last of all the list of files."""
-        if self.waiting:
+        if self.filled:
             self._write_shard()
         labels = None if y is None else _save(self.folder / LABELS, y.cpu().numpy())
-        content = {"version": VERSION, "name": name, "classes": classes, "dtype": self.dtype, "row": self.row}
+        content = {"version": VERSION, "name": name, "classes": classes}
+        content |= {"dtype": str(self.buffer.dtype), "row": self.buffer.shape[1:]}
         content |= {"shards": self.shards, "labels": labels}
         with whole_file(self.folder / LIST) as file:
             file.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
 
     def _write_shard(self) -> None:
-        array = self.waiting[0] if len(self.waiting) == 1 else np.concatenate(self.waiting)
-        self.waiting = []
-        self.shards.append(_save(self.folder / f"rows-{len(self.shards):05d}.npy", array))
+        self.shards.append(_save(self.folder / f"rows-{len(self.shards):05d}.npy", self.buffer[: self.filled]))
+        self.filled = 0
 
 
 def _save(path: Path, array: NDArray[Any]) -> dict[str, Any]:

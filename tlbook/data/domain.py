@@ -17,6 +17,7 @@ from tlbook._checks import check_number, check_whole
 from tlbook.data.arrays import as_labels, as_rows, named_labels
 from tlbook.data.disk import DiskRows, Writer, open_folder
 from tlbook.data.memory import check_fits
+from tlbook.data.ranges import check_images, whole_bytes
 from tlbook.errors import TlbookError
 
 CHUNK_BYTES = 16 * 2**20  # of rows that are hashed or written at a time
@@ -130,6 +131,93 @@ class Domain:
             return cls(name, rows, None, tuple(map(str, classes)))
         labels, names = named_labels(name, y, classes)
         return cls(name, rows, labels.to(rows.device), names)
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        size: int = 224,
+        channels: int = 3,
+        name: str | None = None,
+        classes: Iterable[str] | None = None,
+        disk: str | os.PathLike[str] | None = None,
+    ) -> Domain:
+        """Read images from a folder with a folder for each class: ``photos/cat/1.jpg``.
+
+        Pictures may have any size, 8 or 16 bits, grey or colours, and any format that Pillow reads. They are turned
+        upright as their EXIF data say, transparent parts become white, the shorter side is brought to ``size`` with
+        antialiased bilinear interpolation, and a square is cut out of the middle. Files and folders whose names begin
+        with a dot are left out; every other file below a class's folder must be an image.
+
+        Args:
+            path: the folder. Where it holds images but no folders, they make an unlabelled domain of the ``classes``.
+            size: height and width of the images.
+            channels: 3 for colours, 1 for grey.
+            name: of the domain; the folder's where not given.
+            classes: names in the order of their numbers, so that source and target have the same, also where some do
+                not occur; where not given, the folders' names, sorted.
+            disk: a new folder that keeps the rows, for what does not fit into memory; as :meth:`to_disk`.
+
+        Returns:
+            A domain of N×channels×size×size uint8, class by class.
+
+        Raises:
+            TlbookError: for a folder that is missing or empty, files that cannot be read as images (all are counted,
+                the first named), folders that are no class, and what does not fit into the free memory.
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> with TemporaryDirectory() as photos:
+        ...     for word in ("dog", "cat"):
+        ...         Path(photos, word).mkdir()
+        ...         Image.new("RGB", (40, 30)).save(Path(photos, word, "1.jpg"))
+        ...     Domain.from_folder(photos, size=16, name="photos")
+        Domain('photos': 2 examples of 3×16×16 uint8, 2 classes: cat, dog)
+        """
+        from tlbook.data.reading import read_folder
+
+        return read_folder(path, size, channels, name, classes, disk)
+
+    @classmethod
+    def from_dataset(
+        cls,
+        name: str,
+        dataset: Any,
+        *,
+        size: int | None = None,
+        channels: int | None = None,
+        columns: tuple[str, str | None] = ("image", "label"),
+        classes: Iterable[Any] | None = None,
+        disk: str | os.PathLike[str] | None = None,
+    ) -> Domain:
+        """Read a map-style data set of torch or torchvision, or one part of a data set of Hugging Face, once through.
+
+        What the data set changes by chance is drawn once; random changes of training batches belong to
+        ``tlbook.fit(augment=…)``.
+
+        Args:
+            name: what the domain is called.
+            dataset: has a length, and gives (input, label), an input alone, or a dict when indexed by number. Inputs
+                are pictures of Pillow, tensors or arrays; labels words or whole numbers.
+            size: for pictures: height and width, as in :meth:`from_folder`. None keeps theirs, if they agree.
+            channels: for pictures: 3 or 1. None keeps grey as it is.
+            columns: the keys of input and label where examples are dicts; (key, None) makes an unlabelled domain.
+            classes: the names; where not given, those that the data set knows, else the labels that occur, sorted.
+            disk: a new folder that keeps the rows, for what does not fit into memory; as :meth:`to_disk`.
+
+        Raises:
+            TlbookError: for what cannot be indexed, an example that cannot be read or is unlike the first, labels that
+                are not among the classes, and what does not fit into the free memory.
+
+        >>> dataset = torch.utils.data.TensorDataset(torch.zeros(4, 3), torch.tensor([1, 0, 0, 1]))
+        >>> Domain.from_dataset("toy", dataset, classes=("cat", "dog"))
+        Domain('toy': 4 examples of 3 float32, 2 classes: cat, dog)
+        """
+        from tlbook.data.reading import read_dataset
+
+        return read_dataset(name, dataset, size, channels, columns, classes, disk)
 
     @classmethod
     def from_disk(cls, folder: str | os.PathLike[str], verify: bool = False) -> Domain:
@@ -293,22 +381,18 @@ class Domain:
             A domain N×channels×size×size of the same type; uint8 is rounded to the nearest value.
 
         Raises:
-            TlbookError: if x is not N×C×H×W or lies on disk, its channels do not turn into those asked, or size is
-                below 1.
+            TlbookError: if x is not N×C×H×W, has floats outside 0…1 or lies on disk, its channels do not turn into
+                those asked, or size is below 1.
 
         >>> Domain("toy", torch.zeros(2, 1, 16, 16), None, ("cat",)).images(channels=3, size=28)
         Domain('toy': 2 examples of 3×28×28 float32, unlabelled)
         """
-        if self.x.ndim != 4:
-            raise TlbookError(
-                f"{self.name}: x has shape {tuple(self.x.shape)}, expected images N×C×H×W; "
-                "only domains of images can be resized or coloured"
-            )
         if isinstance(self.x, DiskRows):
             raise TlbookError(
                 f"{self.name}: images on disk keep their form, expected a domain in memory; resize before .to_disk, "
                 "or take a part: .take(index).in_memory()"
             )
+        check_images(self.name, self.x)
         have = self.x.shape[1]
         channels = have if channels is None else channels
         if channels != have and (have, channels) not in ((1, 3), (3, 1)):
@@ -327,9 +411,7 @@ class Domain:
                     part = part.mean(dim=1, keepdim=True)
                 if size is not None:
                     part = interpolate(part, size=(size, size), mode="bilinear", antialias=True)
-                if x.dtype == torch.uint8:
-                    part = part.round().clamp(0, 255)
-                parts.append(part.to(x.dtype))
+                parts.append(whole_bytes(part, x.dtype))
             x = torch.cat(parts)
         return replace(self, x=x.expand(-1, channels, -1, -1).contiguous())
 

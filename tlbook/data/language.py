@@ -52,7 +52,7 @@ def tell(count: int, seed: int, length: int = 20, people: int = 3) -> Told:
 
     Example:
         >>> told = tell(1, seed=0, length=10, people=2)
-        >>> " ".join(WORDS[int(token)] for token in told.domain.x[0])
+        >>> " ".join(WORDS[token] for token in told.domain.x[0])
         'cat school so cat school eve river eve river well'
         >>> told.edges[0].nonzero().tolist()  # school, at 1, is what cat, at 3, needs
         [[1, 3], [6, 7]]
@@ -75,11 +75,11 @@ def questions(count: int, seed: int, length: int = 20, people: int = 3) -> Domai
 
     Example:
         >>> asked = questions(1, seed=0, length=9, people=2)
-        >>> " ".join(WORDS[int(token)] for token in asked.x[0]), asked.classes[asked.y[0]]
+        >>> " ".join(WORDS[token] for token in asked.x[0]), asked.classes[asked.y[0]]
         ('cat school so cat school eve river and eve', 'river')
     """
     tokens, _ = _sentences(count, seed, length + 1, people, to_the_end=True)
-    return Domain("questions", tokens[:, :-1], tokens[:, -1].long() - 1 - len(PEOPLE), PLACES)
+    return Domain("questions", tokens[:, :-1], tokens[:, -1] - 1 - len(PEOPLE), PLACES)
 
 
 def _sentences(count: int, seed: int, length: int, people: int, to_the_end: bool = False) -> tuple[Tensor, Tensor]:
@@ -89,7 +89,7 @@ def _sentences(count: int, seed: int, length: int, people: int, to_the_end: bool
             "people, and four words for each of them"
         )
     rng = np.random.default_rng(seed)
-    tokens = np.empty((count, length), dtype=np.float32)
+    tokens = np.empty((count, length), dtype=np.int64)
     edges = np.zeros((count, length, length), dtype=bool)
     gaps = 2 * people + (not to_the_end)
     for row in range(count):

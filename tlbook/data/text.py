@@ -138,13 +138,13 @@ def running_text(words: Sequence[str], vocabulary: Vocabulary, length: int, clas
     Example:
         >>> text = "to be or not to be".split()
         >>> running_text(text, Vocabulary.of(text, size=9), length=3, classes=("yes", "no")).x.tolist()
-        [[2.0, 3.0, 4.0], [5.0, 2.0, 3.0]]
+        [[2, 3, 4], [5, 2, 3]]
     """
     rows = len(words) // length if length > 0 else 0
     if not rows:
         raise TlbookError(f"the text has {len(words)} words for rows of {length}; expected at least one row")
     tokens = vocabulary.encode(words, rows * length)
-    return Domain("running text", torch.tensor(tokens, dtype=torch.float32).view(rows, length), None, classes)
+    return Domain("running text", torch.tensor(tokens).view(rows, length), None, classes)
 
 
 def sentences(
@@ -155,7 +155,7 @@ def sentences(
     root: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> Domain:
-    """Labelled sentences as rows of tokens, N×length float32; longer ones are cut off, shorter ones filled up with 0.
+    """Labelled sentences as rows of tokens, N×length int64; longer ones are cut off, shorter ones filled up with 0.
 
     Args:
         name: ``"trec"`` or ``"sst-2"``.
@@ -186,4 +186,4 @@ def sentences(
             )
         rows.append(vocabulary.encode(sentence.split(), length))
         labels.append(int(label))
-    return Domain(name, torch.tensor(rows, dtype=torch.float32), torch.tensor(labels), classes)
+    return Domain(name, torch.tensor(rows), torch.tensor(labels), classes)

@@ -28,7 +28,7 @@ def method(seed: int = 0, **how: Any) -> GLoMo:
 def domains() -> tuple[Domain, Domain]:
     generator = torch.Generator().manual_seed(1)
     x, z = torch.randint(1, 9, (30, 7), generator=generator), torch.randint(1, 9, (40, 7), generator=generator)
-    return Domain("task", x.float(), x[:, 0] % 2, ("a", "b")), Domain("text", z.float(), None, ("a", "b"))
+    return Domain("task", x, x[:, 0] % 2, ("a", "b")), Domain("text", z, None, ("a", "b"))
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
@@ -109,7 +109,7 @@ def test_the_reader_gets_the_graphs_of_both_directions(kind: Any) -> None:
     seen: list[Tensor] = []
     made.features.reader.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
     made(source.x)
-    tokens, learned = source.x.long(), made.features.learner.graphs(source.x)
+    tokens, learned = source.x, made.features.learner.graphs(source.x)
     for direction, allowed in enumerate((possible(tokens), possible(tokens).mT)):
         expected = control(learned[:, direction], allowed[:, None, None], kind)
         torch.testing.assert_close(seen[0][:, direction], expected)
