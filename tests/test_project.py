@@ -12,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -19,6 +20,10 @@ PINS = {
     Requirement(line).name.lower().replace("_", "-"): next(iter(Requirement(line).specifier)).version
     for line in (ROOT / "constraints.txt").read_text().splitlines()
     if line and not line.startswith("#")
+}
+COLAB = {
+    canonicalize_name(one.name): next(iter(one.specifier)).version
+    for one in map(Requirement, re.findall(r"^[^#\n].*", (ROOT / "tests" / "colab.txt").read_text(), re.MULTILINE))
 }
 EXTRAS = PROJECT["optional-dependencies"]
 REQUIREMENTS = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
@@ -28,6 +33,16 @@ REQUIREMENTS = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() fo
 def test_every_dependency_is_pinned_to_a_version_that_it_allows(requirement: str) -> None:
     wanted = Requirement(requirement)
     assert wanted.specifier.contains(PINS[wanted.name.lower().replace("_", "-")])
+
+
+@pytest.mark.parametrize("requirement", PROJECT["dependencies"])
+def test_installing_on_colab_changes_nothing_that_is_there(requirement: str) -> None:
+    wanted = Requirement(requirement)
+    assert wanted.specifier.contains(COLAB[canonicalize_name(wanted.name)]), "pip install tlbook would replace it"
+
+
+def test_colab_runs_a_python_that_is_allowed() -> None:
+    assert SpecifierSet(PROJECT["requires-python"]).contains("3.12.12")
 
 
 def test_torch_is_pinned_and_its_predecessor_allowed() -> None:
