@@ -65,7 +65,12 @@ def check_parameters(chapter: str | os.PathLike[str], parameters: Mapping[str, o
     if not parameters:
         return
     papermill = _papermill()
-    known = list(papermill.inspect_notebook(os.fspath(chapter)))
+    try:
+        known = list(papermill.inspect_notebook(os.fspath(chapter)))
+    except ValueError:  # a notebook that names no kernel
+        raise TlbookError(
+            f"{chapter} does not say that it is in Python; expected a notebook that JupyterLab wrote"
+        ) from None
     for name in parameters:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known
