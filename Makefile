@@ -5,15 +5,15 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test outputs bench pins clean
+.PHONY: help book html lab test outputs claims bench pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Rebuilt whenever a dependency or a pin changes. torch and torchvision are resolved together with the rest, so that
-# the wheel that fits the pins is the one taken.
+# the wheel that fits the pins is the one taken. A .venv that was left half made has no pip: it is made again.
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[book,test]"
 	@touch $@
 
@@ -32,7 +32,7 @@ html: $(INSTALLED) ## render only, with the outputs that the last executions lef
 	$(BIN)/python -m tools.build_book --render-only
 
 lab: $(INSTALLED) ## open the chapters in JupyterLab
-	$(BIN)/jupyter lab book
+	JUPYTER_PATH= $(BIN)/jupyter lab book # another place's kernel called python3 would be taken for this one's
 
 test: $(INSTALLED) ## run every check: style, types, units, chapters, book, pages
 	bash tools/test.sh
@@ -40,9 +40,12 @@ test: $(INSTALLED) ## run every check: style, types, units, chapters, book, page
 outputs: $(INSTALLED) ## execute the chapters and refresh the text outputs that are committed
 	$(BIN)/python -m tools.build_book --write-outputs
 
+claims: $(INSTALLED) ## run the chapters on older processors, with more threads, for other seeds: do the claims hold?
+	$(BIN)/python -m tools.claims_everywhere
+
 # The libraries that we compare with pull in old packages, which warn when the chapters import them: a place of their own.
 $(VENV)-bench/.installed: pyproject.toml constraints.txt
-	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	@$(VENV)-bench/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	@touch $@
 

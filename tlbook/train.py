@@ -19,11 +19,10 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from tlbook._checks import check_choice
 from tlbook._files import whole_file
-from tlbook._progress import watched
+from tlbook._progress import tqdm, watched
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Batch, Method, Phase, evaluating, rests
@@ -326,7 +325,8 @@ def _place(device: str | torch.device, precision: str) -> tuple[torch.device, st
 def _fast_bf16(kind: str) -> bool:
     if kind == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)
-    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    there = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return there and torch.backends.cpu.get_cpu_capability().startswith("AVX512")  # unless torch is held to older ones
 
 
 def _check(method: Method, source: Domain, target: Domain | None, steps: int, batch_size: int, seed: int) -> None:
