@@ -1,0 +1,35 @@
+"""A bar is nobody's trouble: where ipywidgets is absent it is one of text, without a warning."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOK_WITHOUT_WIDGETS = """
+import sys
+sys.modules["ipywidgets"] = None
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell.instance().config.IPKernelApp.live = True
+from tlbook._progress import tqdm
+for _ in tqdm(range(3), disable=False):
+    pass
+"""
+
+
+def test_without_ipywidgets_nothing_is_warned_of() -> None:
+    command = [sys.executable, "-c", NOTEBOOK_WITHOUT_WIDGETS]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert "Warning" not in run.stderr
+    assert "3/3" in run.stderr
+    assert run.returncode == 0
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tlbook").rglob("*.py")), ids=lambda path: path.stem)
+def test_bars_come_from_one_place(path: Path) -> None:
+    """tqdm.auto warns when it is imported, so one module imports it."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    taken = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and "tqdm" in str(node.module)]
+    assert not taken or path.name == "_progress.py"
