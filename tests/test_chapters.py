@@ -106,9 +106,10 @@ def test_nobodys_own_settings_reach_the_kernel(folder: Path, monkeypatch: pytest
     for name, value in {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "POSIX"}.items():
         monkeypatch.setenv(name, value)
     text = folder / "text"
+    seen = "(m.rcParams['font.size'], 'mine' in dir(__builtins__))"
     write(
         folder / "mine.ipynb",
-        f"import matplotlib as m\nopen('{text}', 'w').write('≥')\n(m.rcParams['font.size'], 'mine' in dir(__builtins__))",
+        f"import matplotlib as m\nopen('{text}', 'w').write('≥')\n{seen}",
     )
     (cell,) = execute(folder / "mine.ipynb", folder / "out.ipynb").cells
     assert [(output.output_type, output.get("data")) for output in cell.outputs] == [

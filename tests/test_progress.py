@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK_WITHOUT_WIDGETS = """
 import sys
 sys.modules["ipywidgets"] = None
-from IPython.core.interactiveshell import InteractiveShell
-InteractiveShell.instance().config.IPKernelApp.live = True
+from ipykernel.zmqshell import ZMQInteractiveShell  # by which tqdm knows a notebook; earlier ones ask the settings
+ZMQInteractiveShell.instance().config.IPKernelApp.live = True
 from tlbook._progress import tqdm
 for _ in tqdm(range(3), disable=False):
     pass
