@@ -13,14 +13,16 @@ import sys
 sys.modules["ipywidgets"] = None
 from ipykernel.zmqshell import ZMQInteractiveShell  # by which tqdm knows a notebook; earlier ones ask the settings
 ZMQInteractiveShell.instance().config.IPKernelApp.live = True
+import tlbook.{module}
 from tlbook._progress import tqdm
 for _ in tqdm(range(3), disable=False):
     pass
 """
 
 
-def test_without_ipywidgets_nothing_is_warned_of() -> None:
-    command = [sys.executable, "-c", NOTEBOOK_WITHOUT_WIDGETS]
+@pytest.mark.parametrize("module", ["data", "data.root", "train", "experiments", "cli"])
+def test_without_ipywidgets_nothing_is_warned_of(module: str) -> None:
+    command = [sys.executable, "-c", NOTEBOOK_WITHOUT_WIDGETS.format(module=module)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert "Warning" not in run.stderr
     assert "3/3" in run.stderr
