@@ -202,7 +202,7 @@ def test_images_that_come_out_of_a_layer_are_one_row_an_example() -> None:
 def test_nothing_is_left_hooked(kind: type[DeepAdaptation]) -> None:
     method, (source, target) = kind(*parts()).double(), batches()  # type: ignore[call-arg]
     method.losses(source, target, 0.5)
-    with pytest.raises(TlbookError):
+    with pytest.raises(RuntimeError):
         method.losses(Batch(source.x[:, :2], source.y), Batch(target.x[:, :2]), 0.5)
     assert not any(module._forward_hooks for module in method.modules())
 
