@@ -253,7 +253,7 @@ def test_no_target_label_is_seen() -> None:
 
 @pytest.mark.parametrize("how", [{"share": 0.0}, {"share": 1.0}, {"rate": 0.0}, {"share": math.nan}, {"rate": -1.0}])
 def test_a_share_or_rate_that_leaves_a_phase_nothing_is_refused(how: dict[str, float]) -> None:
-    with pytest.raises(TlbookError, match=r"^share is .*; expected a share between 0 and 1 and a rate above 0$"):
+    with pytest.raises(TlbookError, match=r"^(share|rate) is .*; expected a number, above 0[^\n]*$"):
         make(**how)
 
 
@@ -265,7 +265,7 @@ def test_a_domain_head_that_ends_in_a_probability_is_refused(last: nn.Module) ->
 
 def test_without_a_target_there_is_one_line() -> None:
     source, _ = domains()
-    with pytest.raises(TlbookError, match=r"^n_source is 8 of 8 rows; expected rows of both domains[^\n]*$"):
+    with pytest.raises(TlbookError, match=r"^the target batch is empty; expected rows of the target"):
         fit(ADDA(nets.mlp(5, 6), nets.mlp(6, 2), nets.mlp(6, 1)), source, steps=4, batch_size=8)
 
 

@@ -231,7 +231,7 @@ def test_errors_say_what_is_wanted() -> None:
         with pytest.raises(TlbookError, match="is 0; expected a whole number, at least 1"):
             nets.CapsuleLayer(*shape)
     for name in ("channels", "width", "kinds", "kernel", "classes"):
-        with pytest.raises(TlbookError, match="expected at least 1 of each"):
+        with pytest.raises(TlbookError, match="is 0; expected a whole number, at least 1"):
             capsule_features(**{name: 0})
     with pytest.raises(TlbookError, match="expected 'last' or 'all'"):
         nets.route(u_hat(), through="some")  # type: ignore[arg-type]

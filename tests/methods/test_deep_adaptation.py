@@ -226,7 +226,9 @@ def test_no_target_label_is_seen(kind: type[DeepAdaptation]) -> None:
     "how", [{"lam": -1.0}, {"lam": math.nan}, {"layers": []}, {"layers": ["fc9"]}, {"layers": "features"}]
 )
 def test_choices_that_make_no_sense_are_one_line(kind: Any, how: dict[str, Any]) -> None:
-    with pytest.raises(TlbookError, match=r"^lam is .*, layers .*; expected lam at least 0 and a list out of \['feat"):
+    with pytest.raises(
+        TlbookError, match=r"^(lam|layers) is .*; expected a (number, at least 0|list of names out of )"
+    ):
         kind(*parts(), **how)
 
 

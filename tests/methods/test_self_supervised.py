@@ -194,7 +194,7 @@ def test_what_is_transferred_are_the_features_and_not_the_projections() -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, -0.5, math.nan, math.inf])
 def test_a_temperature_that_is_not_above_0_is_refused(temperature: float) -> None:
-    with pytest.raises(TlbookError, match=rf"^temperature is {temperature}; expected a number above 0[^\n]*$"):
+    with pytest.raises(TlbookError, match=rf"^temperature is {temperature}; expected a number, above 0[^\n]*$"):
         simclr(temperature=temperature)
 
 

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from tlbook.errors import TlbookError
+from tlbook._checks import check_number
 from tlbook.losses import cross_entropy, domain_adversarial
+from tlbook.methods._parts import both, check_domain_head, check_rows, encode
 from tlbook.methods.method import Batch, Method, Phase, Place, copy_weights
 
 __all__ = ["ADDA"]
@@ -40,8 +41,9 @@ class ADDA(Method):
         rate: the learning rate of the second phase in terms of the first's, above 0; a fifth in the authors' code.
 
     Raises:
-        TlbookError: when the share is not between 0 and 1, the rate not above 0, or the domain head ends in a
-            sigmoid or a soft-max: the loss has the sigmoid.
+        TlbookError: when the share is not between 0 and 1, the rate not above 0, or the domain head ends in more than
+            one unit, a sigmoid or a soft-max: the loss has the sigmoid. In training, when the rows of both domains
+            differ in type or shape.
 
     Example:
         >>> from tlbook import nets
@@ -64,11 +66,9 @@ class ADDA(Method):
         share: float = 0.5,
         rate: float = 0.2,
     ) -> None:
-        if not (0 < share < 1 and rate > 0):
-            raise TlbookError(f"share is {share}, rate {rate}; expected a share between 0 and 1 and a rate above 0")
-        last = list(domain_head.modules())[-1]
-        if isinstance(last, nn.Sigmoid | nn.LogSigmoid | nn.Softmax | nn.LogSoftmax):
-            raise TlbookError(f"domain_head ends in {last}; expected a logit: end it in nn.Linear(…, 1)")
+        check_number("share", share, above=0, below=1, hint="a half is usual")
+        check_number("rate", rate, above=0, hint="1 keeps the first phase's learning rate")
+        check_domain_head("domain_head", domain_head)
         super().__init__(features, label_head)
         self.source_features = copy.deepcopy(features)
         self.domain_head = domain_head
@@ -85,7 +85,7 @@ class ADDA(Method):
 
     def source_losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         """The terms of the first phase, as :meth:`losses`; the target is not looked at."""
-        logits = self.label_head(self.source_features(source.x))
+        logits = self.label_head(encode(self.source_features, source.x, self.label_head))
         return {"label": cross_entropy(logits, source.labels)}  # L_cls
 
     def copy_source(self) -> None:
@@ -94,10 +94,11 @@ class ADDA(Method):
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         """The terms of the second phase, of which only the target's encoder and the domain head learn."""
+        check_rows(source.x, target.x)
         with torch.no_grad():
-            f_s = self.source_features(source.x)  # M_s(x_s): fixed
-        f_t = self.features(target.x)  # M_t(x_t)
-        domain = self.domain_head(torch.cat([f_s, f_t.detach()]))
+            f_s = encode(self.source_features, source.x, self.domain_head)  # M_s(x_s): fixed
+        f_t = encode(self.features, target.x, self.domain_head)  # M_t(x_t)
+        domain = self.domain_head(both(f_s, f_t.detach()))
         held = {name: p.detach() for name, p in self.domain_head.named_parameters()}
         fooled = functional_call(self.domain_head, held, (f_t,))
         return {

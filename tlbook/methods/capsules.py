@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tlbook._checks import check_number, check_whole
 from tlbook.errors import TlbookError
 from tlbook.losses import margin_loss
+from tlbook.methods._parts import encode
 from tlbook.methods.method import Batch, Method
 from tlbook.nets import CapsuleLayer, Lengths, Pixels, PrimaryCapsules, mlp
 
@@ -45,11 +47,9 @@ def capsule_features(
         >>> sum(p.numel() for p in capsule_features().parameters())
         6804224
     """
-    if min(channels, width, kinds, kernel, classes) < 1:
-        raise TlbookError(
-            f"channels, width, kinds, kernel and classes are {channels}, {width}, {kinds}, {kernel} and {classes}; "
-            "expected at least 1 of each"
-        )
+    sizes = {"channels": channels, "size": size, "width": width, "kinds": kinds, "kernel": kernel, "classes": classes}
+    for name, number in sizes.items():
+        check_whole(name, number, at_least=1)
     places = (size - 2 * kernel + 1) // 2 + 1
     if places < 1:
         raise TlbookError(f"size is {size}; expected at least {2 * kernel - 1} for two kernels of {kernel}×{kernel}")
@@ -65,10 +65,15 @@ def capsule_features(
 def decoder(classes: int = 10, pixels: int = 784, hidden: tuple[int, int] = (512, 1024)) -> nn.Sequential:
     """From class capsules, all but one of them 0, to the pixels 0 … 1 (the paper's figure 2; 1,411,344 parameters).
 
+    Raises:
+        TlbookError: for a number below 1.
+
     Example:
         >>> sum(p.numel() for p in decoder().parameters())
         1411344
     """
+    check_whole("classes", classes, at_least=1)
+    check_whole("pixels", pixels, at_least=1)
     return nn.Sequential(nn.Flatten(), mlp(classes * 16, *hidden, pixels), nn.Sigmoid())
 
 
@@ -85,7 +90,8 @@ class CapsNet(Method):
         reconstruction: the weight of the sum of squared errors over the pixels; 0.0005 in the paper.
 
     Raises:
-        TlbookError: in training, when the decoder draws another number of pixels than the image has.
+        TlbookError: for a weight below 0; in training, for images that are neither uint8 nor floats in 0 … 1, and when
+            the decoder draws another number of pixels than the image has.
 
     Example:
         >>> import torch
@@ -96,6 +102,7 @@ class CapsNet(Method):
     """
 
     def __init__(self, features: nn.Module, decoder: nn.Module, reconstruction: float = 0.0005) -> None:
+        check_number("reconstruction", reconstruction, at_least=0, hint="0.0005 is the paper's")
         super().__init__(features, Lengths())
         self.decoder = decoder
         self.reconstruction = reconstruction
@@ -107,7 +114,7 @@ class CapsNet(Method):
         return pixels
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
-        capsules = self.features(source.x)
+        capsules = encode(self.features, source.x)
         pixels = Pixels()(source.x).flatten(1) + 0.5  # 0 … 1
         drawn = self.draw(capsules, source.labels)
         if drawn.shape != pixels.shape:

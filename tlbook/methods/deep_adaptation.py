@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from tlbook._checks import check_number
 from tlbook.errors import TlbookError
 from tlbook.losses import coral, cross_entropy, mk_mmd2, mmd2
+from tlbook.methods._parts import both
 from tlbook.methods.method import Batch, Method, Place
 
 __all__ = ["DAN", "DDC", "DaNN", "DeepAdaptation", "DeepCORAL"]
@@ -33,7 +35,8 @@ class DeepAdaptation(Method):
             ``"label_head.fc1"`` or ``"label_head"`` (the logits). Outputs N×… are flattened to one row an example.
 
     Raises:
-        TlbookError: when λ is below 0, no layer is named, or the method has no module of that name.
+        TlbookError: when λ is below 0, no layer is named, or the method has no module of that name. In training, when
+            a named layer is not used once and gives one tensor, or the rows of both domains differ in type or shape.
     """
 
     place = Place(target_labels="none", transfers=("features",))
@@ -41,9 +44,11 @@ class DeepAdaptation(Method):
     def __init__(self, features: nn.Module, label_head: nn.Module, lam: float, layers: Sequence[str]) -> None:
         super().__init__(features, label_head)
         there = [name for name, _ in self.named_modules() if name]
-        unknown = [name for name in layers if name not in there]
-        if not lam >= 0 or not layers or isinstance(layers, str) or unknown:
-            raise TlbookError(f"lam is {lam}, layers {layers!r}; expected lam at least 0 and a list out of {there}")
+        listed = isinstance(layers, Sequence) and not isinstance(layers, str)
+        unknown = not listed or any(name not in there for name in layers)
+        check_number("lam", lam, at_least=0, hint="0 is source-only training")
+        if unknown or not layers:
+            raise TlbookError(f"layers is {layers!r}; expected a list of names out of {there}")
         self.lam, self.layers = lam, tuple(layers)
 
     def distance(self, source: Tensor, target: Tensor) -> Tensor:
@@ -51,10 +56,8 @@ class DeepAdaptation(Method):
         raise NotImplementedError
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
-        if not len(target.x):
-            raise TlbookError("the target batch is empty; expected rows of the target: give fit a target")
         n = len(source.x)
-        logits, activations = self._activations(torch.cat([source.x, target.x]))
+        logits, activations = self._activations(both(source.x, target.x))
         distances = [self.distance(a[:n], a[n:]) for a in activations]
         return {
             "label": cross_entropy(logits[:n], source.labels),  # ℓ_c
@@ -64,16 +67,25 @@ class DeepAdaptation(Method):
     def _activations(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The logits, and what the layers gave out on the way to them."""
         found: dict[str, Tensor] = {}
-        modules = {name: self.get_submodule(name) for name in self.layers}
+
+        def keep(name: str, out: object) -> None:
+            if not isinstance(out, Tensor) or out.dim() < 2 or name in found:
+                form = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else f"a {type(out).__name__}"
+                fault = "is used twice" if name in found else f"gives {form}"
+                raise TlbookError(f"the layer {name} {fault}; expected a layer that gives one tensor N×…, once")
+            found[name] = out.clone().flatten(1)  # a layer that works in place may come after it
+
         hooks = [
-            module.register_forward_hook(lambda _, __, out, name=name: found.update({name: out.flatten(1)}))
-            for name, module in modules.items()
+            self.get_submodule(name).register_forward_hook(lambda _, __, out, name=name: keep(name, out))
+            for name in self.layers
         ]
         try:
             logits = self(x)
         finally:
             for hook in hooks:
                 hook.remove()
+        if unused := [name for name in self.layers if name not in found]:
+            raise TlbookError(f"the layers {unused} are not used; expected layers on the way to the logits")
         return logits, [found[name] for name in self.layers]
 
 

@@ -11,6 +11,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from tlbook._checks import check_choice, check_number
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, distillation, l2_sp
 from tlbook.methods.method import Batch, Method, Phase, Place
@@ -40,6 +41,7 @@ class FineTune(Method):
     place = Place(target_labels="few", transfers=("models",))
 
     def __init__(self, features: nn.Module, label_head: nn.Module, frozen: bool = False) -> None:
+        check_choice("frozen", frozen, (True, False))
         super().__init__(copy.deepcopy(features), label_head)
         self.frozen = frozen
 
@@ -76,8 +78,8 @@ class L2SP(FineTune):
     """
 
     def __init__(self, features: nn.Module, label_head: nn.Module, alpha: float, beta: float = 0.01) -> None:
-        if not (alpha >= 0 and beta >= 0):
-            raise TlbookError(f"alpha is {alpha}, beta {beta}; expected both at least 0: 0 is plain fine-tuning")
+        check_number("alpha", alpha, at_least=0, hint="0 is plain fine-tuning")
+        check_number("beta", beta, at_least=0, hint="0 leaves the new head alone")
         super().__init__(features, label_head)
         self.alpha, self.beta = alpha, beta
         self.start = copy.deepcopy(features).requires_grad_(False)
@@ -105,7 +107,7 @@ class OutputConservative(FineTune):
         temperature: T > 0.
 
     Raises:
-        TlbookError: when ρ is outside 0 … 1.
+        TlbookError: when ρ is outside 0 … 1, or T not above 0.
 
     Example:
         >>> from tlbook import nets
@@ -118,8 +120,8 @@ class OutputConservative(FineTune):
     """
 
     def __init__(self, source_model: Method, rho: float, temperature: float = 1.0) -> None:
-        if not 0 <= rho <= 1:
-            raise TlbookError(f"rho is {rho}; expected 0 … 1: 0 is plain fine-tuning, 1 keeps the source model")
+        check_number("rho", rho, at_least=0, at_most=1, hint="0 is plain fine-tuning, 1 keeps the source model")
+        check_number("temperature", temperature, above=0, hint="1 leaves the outputs as they are")
         super().__init__(source_model.features, copy.deepcopy(source_model.label_head))
         self.source_model = copy.deepcopy(source_model).requires_grad_(False)
         self.rho, self.temperature = rho, temperature
@@ -166,6 +168,7 @@ class LayerTransfer(Method):
     place = Place(target_labels="few", transfers=("models",))
 
     def __init__(self, source_model: Method, copied: list[str], frozen: bool = True) -> None:
+        check_choice("frozen", frozen, (True, False))
         super().__init__(copy.deepcopy(source_model.features), copy.deepcopy(source_model.label_head))
         layers = self.layers(self)
         if unknown := [name for name in copied if name not in layers]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tlbook.errors import TlbookError
+from tlbook.methods._parts import encode
 
 __all__ = ["Batch", "Method", "Phase", "Place", "copy_weights", "evaluating", "rests"]
 
@@ -96,7 +97,7 @@ class Method(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         """Class logits, N×K, of inputs N×…."""
-        logits: Tensor = self.label_head(self.features(x))
+        logits: Tensor = self.label_head(encode(self.features, x, self.label_head))
         return logits
 
     @abstractmethod

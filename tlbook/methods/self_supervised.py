@@ -8,9 +8,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from tlbook._checks import check_number
 from tlbook.data.views import PerImage
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, nt_xent
+from tlbook.methods._parts import encode
 from tlbook.methods.method import Batch, Method, Place
 
 __all__ = ["RotNet", "SimCLR", "quarter_turns"]
@@ -113,8 +115,7 @@ class SimCLR(Method):
         augment: Callable[[Tensor], Tensor],
         temperature: float = 0.5,
     ) -> None:
-        if not 0 < temperature < float("inf"):
-            raise TlbookError(f"temperature is {temperature}; expected a number above 0, such as 0.5")
+        check_number("temperature", temperature, above=0, hint="the paper takes 0.5 for small images")
         super().__init__(features, nn.Identity())
         self.projection_head = projection_head
         self.augment = _per_image(augment)
@@ -123,7 +124,7 @@ class SimCLR(Method):
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         with torch.autocast(source.x.device.type, enabled=False):  # places in an image want full precision
             views = torch.cat([self.augment(source.x), self.augment(source.x)])
-        a, b = self.projection_head(self.features(views)).chunk(2)
+        a, b = self.projection_head(encode(self.features, views, self.projection_head)).chunk(2)
         return {"contrast": nt_xent(a, b, self.temperature)}
 
     def extra_repr(self) -> str:

@@ -8,10 +8,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tlbook.errors import TlbookError
+from tlbook._checks import check_number
 from tlbook.losses import cross_entropy, domain_adversarial, entropy, gradient_reversal
+from tlbook.methods._parts import both, check_domain_head, check_rows, encode
 from tlbook.methods.method import Batch, Method, Phase, Place, copy_weights, evaluating
-from tlbook.methods.partial_transfer.pada import weighted_domain_adversarial
 
 __all__ = ["IWAN", "importance_weights", "iwan_lambda"]
 
@@ -23,12 +23,18 @@ def iwan_lambda(progress: float, upper: float = 0.1, alpha: float = 1.0) -> floa
     Args:
         progress: p, 0 … 1.
         upper: u. With the paper's u = 0.1 and α = 1, λ never exceeds 0.0462.
-        alpha: how fast λ rises.
+        alpha: how fast λ rises, at least 0.
+
+    Raises:
+        TlbookError: for progress outside 0 … 1, or a u or α below 0.
 
     Example:
         >>> [round(iwan_lambda(p), 4) for p in (0.0, 0.25, 0.5, 0.75, 1.0)]
         [0.0, 0.0124, 0.0245, 0.0358, 0.0462]
     """
+    check_number("progress", progress, at_least=0, at_most=1)
+    check_number("upper", upper, at_least=0)
+    check_number("alpha", alpha, at_least=0)
     return 2 * upper / (1 + math.exp(-alpha * progress)) - upper
 
 
@@ -71,7 +77,8 @@ class IWAN(Method):
         rate: the learning rate of the second phase in terms of the first's, above 0.
 
     Raises:
-        TlbookError: when the rate is not above 0.
+        TlbookError: when the rate is not above 0, u or γ is below 0, or a discriminator does not end in one logit. In
+            training, when the rows of both domains differ in type or shape.
 
     Example:
         >>> from tlbook import nets
@@ -92,8 +99,11 @@ class IWAN(Method):
         entropy_weight: float = 0.1,
         rate: float = 1.0,
     ) -> None:
-        if not rate > 0:
-            raise TlbookError(f"rate is {rate}; expected a factor above 0: 1 keeps the first phase's learning rate")
+        check_number("upper", upper, at_least=0)
+        check_number("entropy_weight", entropy_weight, at_least=0)
+        check_number("rate", rate, above=0, hint="1 keeps the first phase's learning rate")
+        check_domain_head("weigher", weigher)
+        check_domain_head("domain_head", domain_head)
         super().__init__(features, label_head)
         self.source_features = copy.deepcopy(features)
         self.weigher = weigher
@@ -116,7 +126,8 @@ class IWAN(Method):
 
     def source_losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         """The first phase: the label loss of F_s and C on the source."""
-        return {"label": cross_entropy(self.label_head(self.source_features(source.x)), source.labels)}
+        f_s = encode(self.source_features, source.x, self.label_head)
+        return {"label": cross_entropy(self.label_head(f_s), source.labels)}
 
     @torch.no_grad()
     def weights(self, features: Tensor) -> Tensor:
@@ -125,15 +136,15 @@ class IWAN(Method):
             return importance_weights(self.weigher(features))
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        check_rows(source.x, target.x)
         n = len(source.x)
         with torch.no_grad():
-            f_s = self.source_features(source.x)  # F_s stands still, its statistics too
-        f_t = self.features(target.x)
-        both = torch.cat([f_s, f_t])
+            f_s = encode(self.source_features, source.x, self.weigher)  # F_s stands still, its statistics too
+        f_t = encode(self.features, target.x, self.domain_head)
         reversed_f_t = gradient_reversal(f_t, iwan_lambda(progress, self.upper))
-        domain = self.domain_head(torch.cat([f_s, reversed_f_t]))
+        domain = self.domain_head(both(f_s, reversed_f_t))
         return {
-            "weigher": domain_adversarial(self.weigher(both.detach()), n),  # nothing of it reaches F_t
-            "domain": weighted_domain_adversarial(domain, self.weights(f_s)),
+            "weigher": domain_adversarial(self.weigher(both(f_s, f_t.detach())), n),  # nothing of it reaches F_t
+            "domain": domain_adversarial(domain, n, self.weights(f_s)),
             "entropy": self.entropy_weight * entropy(self.label_head(f_t)),  # C is frozen
         }

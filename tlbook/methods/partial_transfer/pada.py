@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tlbook._checks import check_number, check_whole
 from tlbook.errors import TlbookError
-from tlbook.losses import gradient_reversal
+from tlbook.losses import cross_entropy, domain_adversarial, gradient_reversal
+from tlbook.methods._parts import both, check_domain_head, encode
 from tlbook.methods.dann import lambda_schedule
 from tlbook.methods.method import Batch, Method, Place
 
-__all__ = ["PADA", "weighted_domain_adversarial"]
-
-
-def weighted_domain_adversarial(domain_logits: Tensor, weights: Tensor) -> Tensor:
-    """DANN's domain loss with a weight on each source row: mean of w·L_d over the source plus mean over the target.
-
-    Args:
-        domain_logits: N×1 or N logits of "from the target"; the source rows come first.
-        weights: one for each source row, at least 0; constants, no gradient flows through them.
-
-    Returns:
-        A scalar, in nats; with weights of 1 it is ``losses.domain_adversarial``.
-
-    Raises:
-        TlbookError: when one of the two domains has no row.
-
-    Example:
-        >>> round(weighted_domain_adversarial(torch.zeros(3), torch.tensor([2.0, 0.0])).item(), 4)  # 2·log 2
-        1.3863
-    """
-    z, n = domain_logits.flatten().to(torch.promote_types(domain_logits.dtype, torch.float32)), len(weights)
-    if not 0 < n < len(z):
-        raise TlbookError(f"weights is for {n} source rows of {len(z)} rows; expected rows of both domains")
-    return (weights.detach() * F.softplus(z[:n])).mean() + F.softplus(-z[n:]).mean()
+__all__ = ["PADA"]
 
 
 class PADA(Method):
@@ -51,7 +29,12 @@ class PADA(Method):
         label_head: G_y, features to logits N×K.
         domain_head: G_d, features to one logit, positive for "target".
         classes: K.
-        memory: what the average keeps of itself at each step, 0 … 1.
+        memory: what the average keeps of itself at each step, from 0 to below 1; with 0.98 it is that of the last
+            fifty batches or so.
+
+    Raises:
+        TlbookError: for a memory outside this range, fewer than one class, or a domain head that does not end in one
+            logit. In training, when the rows of both domains differ in type or shape.
 
     Attributes:
         predicted: the running mean of the target's predicted distributions, K; sums to 1.
@@ -69,6 +52,9 @@ class PADA(Method):
     def __init__(
         self, features: nn.Module, label_head: nn.Module, domain_head: nn.Module, classes: int, memory: float = 0.98
     ) -> None:
+        check_whole("classes", classes, at_least=1)
+        check_number("memory", memory, at_least=0, below=1, hint="0 looks at the last batch alone")
+        check_domain_head("domain_head", domain_head)
         super().__init__(features, label_head)
         self.domain_head = domain_head
         self.memory = memory
@@ -80,16 +66,18 @@ class PADA(Method):
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         n = len(source.x)
-        features = self.features(torch.cat([source.x, target.x]))
+        features = encode(self.features, both(source.x, target.x), self.label_head, self.domain_head)
         logits = self.label_head(features)
+        if logits.shape[1:] != self.predicted.shape:
+            raise TlbookError(
+                f"the label head gives {tuple(logits.shape)} for {len(self.predicted)} classes; expected as many"
+            )
         with torch.no_grad():
             mean = logits[n:].to(self.predicted.dtype).softmax(dim=1).mean(dim=0)
             self.predicted.lerp_(mean, 1 - self.memory)
         weights = self.class_weights()[source.labels]
         domain = self.domain_head(gradient_reversal(features, lambda_schedule(progress)))
         return {
-            "label": (
-                weights * F.cross_entropy(logits[:n], source.labels, reduction="none")
-            ).mean(),  # the objective's first sum
-            "domain": weighted_domain_adversarial(domain, weights),  # its second and third
+            "label": cross_entropy(logits[:n], source.labels, weights),  # the objective's first sum
+            "domain": domain_adversarial(domain, n, weights),  # its second and third
         }

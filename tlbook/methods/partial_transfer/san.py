@@ -6,8 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tlbook._checks import check_number, check_whole
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, entropy, gradient_reversal
+from tlbook.losses._rows import floating
+from tlbook.methods._parts import both, check_domain_head, encode
 from tlbook.methods.dann import lambda_schedule
 from tlbook.methods.method import Batch, Method, Place
 
@@ -38,14 +41,16 @@ def selective_adversarial(domain_logits: Tensor, probabilities: Tensor, n_source
         >>> round(selective_adversarial(torch.zeros(2, 2), ŷ, n_source=1).item(), 4)  # (½ + 1)/2 · log 2
         0.5199
     """
+    domain_logits, probabilities = floating("domain_logits", domain_logits), floating("probabilities", probabilities)
     if domain_logits.shape != probabilities.shape or domain_logits.dim() != 2:
         raise TlbookError(
             f"domain_logits has shape {tuple(domain_logits.shape)}, probabilities {tuple(probabilities.shape)}; "
             "expected N×K both: one discriminator a class, such as nets.ClasswiseMLP(width, hidden, classes)"
         )
+    check_whole("n_source", n_source)
     if not 0 < n_source < len(domain_logits):
         raise TlbookError(f"n_source is {n_source} of {len(domain_logits)} rows; expected rows of both domains")
-    z, y_hat = domain_logits.to(torch.promote_types(domain_logits.dtype, torch.float32)), probabilities.detach()
+    z, y_hat = domain_logits, probabilities.detach()
     loss = torch.cat([F.softplus(z[:n_source]), F.softplus(-z[n_source:])])  # L_d^k of each row, d = 0 then 1
     gamma = y_hat[n_source:].mean(dim=0)
     return (gamma * (y_hat * loss).sum(dim=0)).sum() / len(z)
@@ -65,6 +70,10 @@ class SAN(Method):
         entropy_weight: of the target's entropy; 1 is the paper's equation, the authors' code has 0.1, 0.2 or 1 by
             data set. From random weights, 1 can put the whole target into one class.
 
+    Raises:
+        TlbookError: for a weight below 0, or discriminators that end in a sigmoid or a soft-max. In training, when
+            they do not give one logit a class, or the rows of both domains differ in type or shape.
+
     Example:
         >>> from tlbook import nets
         >>> method = SAN(nets.mlp(2, 8), nets.mlp(8, 3), nets.ClasswiseMLP(8, 4, 3))
@@ -82,13 +91,15 @@ class SAN(Method):
         domain_heads: nn.Module,
         entropy_weight: float = 1.0,
     ) -> None:
+        check_domain_head("domain_heads", domain_heads, one=False)
+        check_number("entropy_weight", entropy_weight, at_least=0)
         super().__init__(features, label_head)
         self.domain_heads = domain_heads
         self.entropy_weight = entropy_weight
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         n = len(source.x)
-        features = self.features(torch.cat([source.x, target.x]))
+        features = encode(self.features, both(source.x, target.x), self.label_head, self.domain_heads)
         logits = self.label_head(features)
         reversed_features = gradient_reversal(features, lambda_schedule(progress))
         return {
