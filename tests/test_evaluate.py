@@ -50,7 +50,7 @@ def test_evaluation_runs_in_evaluation_mode_and_restores_every_part() -> None:
 
 def test_modes_are_restored_after_an_error_too() -> None:
     net = nn.Sequential(nn.Linear(7, 3))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(TlbookError, match=r"^Sequential cannot read rows of \(3,\) torch.float32 on cpu: [^\n]*$"):
         evaluate.apply(net, torch.zeros(2, 3))
     assert net.training
 
@@ -89,7 +89,7 @@ def test_the_harmonic_mean_is_the_inverse_of_the_mean_inverse(seen: float, unsee
 @pytest.mark.parametrize("wrong", [-0.1, math.nan, math.inf])
 def test_the_harmonic_mean_of_what_is_no_accuracy_is_refused(wrong: float) -> None:
     for pair in ((wrong, 0.5), (0.5, wrong)):
-        with pytest.raises(TlbookError, match=r"^seen is [^\n]*expected two accuracies[^\n]*$"):
+        with pytest.raises(TlbookError, match=r"^(un)?seen is [^\n]*give two accuracies$"):
             evaluate.harmonic_mean(*pair)
 
 
@@ -156,9 +156,9 @@ def test_the_split_depends_on_the_seed_alone() -> None:
     ("x", "y", "message"),
     [
         (np.zeros((9, 2)), np.zeros((9, 3)), r"x has shape \(9, 2\), y \(9, 3\)"),
-        (np.zeros((3, 2)), np.zeros((9, 2)), r"at least 4"),
-        (np.zeros((9, 1, 2)), np.zeros((9, 1, 2)), r"flatten"),
-        (np.full((9, 2), np.nan), np.zeros((9, 2)), r"not finite"),
+        (np.zeros((3, 2)), np.zeros((9, 2)), r"a minimum of 4"),
+        (np.zeros((9, 1, 2)), np.zeros((9, 1, 2)), r"one row an example"),
+        (np.full((9, 2), np.nan), np.zeros((9, 2)), r"NaN"),
     ],
 )
 def test_bad_features_are_refused(x: np.ndarray, y: np.ndarray, message: str) -> None:

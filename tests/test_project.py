@@ -113,7 +113,12 @@ def test_the_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     subprocess.run([*pip, "install", "--no-deps", "--target", site, built], check=True)
 
     shipped = {str(file.relative_to(site)) for file in site.rglob("*")}
-    assert {"tlbook/py.typed", "tlbook/methods/__init__.pyi", "tlbook/experiments/result.schema.json"} <= shipped
+    assert {
+        "tlbook/py.typed",
+        "tlbook/__init__.pyi",
+        "tlbook/methods/__init__.pyi",
+        "tlbook/experiments/result.schema.json",
+    } <= shipped
     assert not [name for name in shipped if name.startswith(("tools", "tests", "book"))]
 
     elsewhere = tmp_path / "elsewhere"

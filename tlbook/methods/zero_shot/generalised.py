@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import auc, recall_score
 
+from tlbook._arrays import Labels, Matrix
 from tlbook.errors import TlbookError
-from tlbook.methods.classical_adaptation.estimator import Matrix
-from tlbook.methods.zero_shot.estimator import Labels
 
-__all__ = ["Trade", "per_class", "stack", "trade"]
+__all__ = ["SeenUnseenCurve", "calibrated_stacking", "per_class", "seen_unseen_curve"]
 
 
 def per_class(predicted: ArrayLike, truth: ArrayLike) -> float:
@@ -37,7 +36,7 @@ def per_class(predicted: ArrayLike, truth: ArrayLike) -> float:
     return float(recall_score(t, p, labels=np.unique(t), average="macro"))
 
 
-def stack(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
+def calibrated_stacking(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
     """Calibrated stacking (Chao, Changpinyo, Gong and Sha, ECCV 2016): seen classes pay a penalty.
 
     Args:
@@ -54,8 +53,8 @@ def stack(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
 
     Example:
         >>> scores = np.array([[0.9, 0.8], [0.9, 0.2]])
-        >>> stack(scores, [True, False], 0.0).tolist(), stack(scores, [True, False], 0.3).tolist()
-        ([0, 0], [1, 0])
+        >>> [calibrated_stacking(scores, [True, False], penalty).tolist() for penalty in (0.0, 0.3)]
+        [[0, 0], [1, 0]]
     """
     known = _seen(scores, seen)
     if np.isnan(penalty):
@@ -66,7 +65,7 @@ def stack(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
 
 
 @dataclass(frozen=True)
-class Trade:
+class SeenUnseenCurve:
     """What every penalty of calibrated stacking buys, from all seen to all unseen.
 
     Attributes:
@@ -97,7 +96,7 @@ class Trade:
         return float(self.penalties[self.harmonic.argmax()])
 
 
-def trade(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> Trade:
+def seen_unseen_curve(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> SeenUnseenCurve:
     """The accuracies on seen and unseen classes for every penalty, exactly.
 
     Args:
@@ -106,11 +105,11 @@ def trade(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> Trade:
         seen: C, whether a class was seen in training.
 
     Raises:
-        TlbookError: as :func:`stack`; and when the truth has no example of a seen, or of an unseen class.
+        TlbookError: as :func:`calibrated_stacking`; and when the truth has no example of a seen, or of an unseen class.
 
     Example:
         >>> scores = np.array([[0.9, 0.8], [0.9, 0.2]])
-        >>> curve = trade(scores, [1, 0], [True, False])
+        >>> curve = seen_unseen_curve(scores, [1, 0], [True, False])
         >>> curve.seen.tolist(), curve.unseen.tolist(), curve.area
         ([1.0, 1.0, 0.0], [0.0, 1.0, 1.0], 1.0)
     """
@@ -133,7 +132,7 @@ def trade(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> Trade:
     lost = np.bincount(crossed, weight * (best_seen == t), len(penalties)).cumsum()
     of_seen, of_unseen = len(np.unique(t[known[t]])), len(np.unique(t[~known[t]]))
     kept = (weight * (best_seen == t)).sum() - lost
-    return Trade(penalties, kept.clip(0) / of_seen, gained / of_unseen)
+    return SeenUnseenCurve(penalties, kept.clip(0) / of_seen, gained / of_unseen)
 
 
 def _seen(scores: Matrix, seen: ArrayLike) -> NDArray[np.bool_]:
