@@ -1,5 +1,9 @@
 """A chapter is found, its parameters are checked, and a failure says where it was."""
 
+import json
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import nbformat
@@ -8,6 +12,14 @@ from nbformat import v4
 
 from tlbook.chapters import ChapterFailed, check_parameters, execute, find
 from tlbook.errors import TlbookError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def write(path: Path, *code: str) -> None:
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = v4.new_notebook(cells=list(map(v4.new_code_cell, code)), metadata={"kernelspec": kernel})
+    nbformat.write(notebook, path)
 
 
 @pytest.fixture
@@ -64,6 +76,54 @@ def test_a_failure_names_chapter_cell_source_and_traceback(folder: Path) -> None
     ("source", "message"), [("import os; os._exit(1)", "[Kk]ernel died"), ("import time; time.sleep(60)", "timed out")]
 )
 def test_a_dead_or_hanging_kernel_is_a_failure_too(folder: Path, source: str, message: str) -> None:
-    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(source)]), folder / "bad.ipynb")
+    write(folder / "bad.ipynb", source)
     with pytest.raises(ChapterFailed, match=f"^chapter 'bad' failed: .*{message}"):
         execute(folder / "bad.ipynb", folder / "out.ipynb", timeout=2)
+
+
+def test_the_kernel_is_the_interpreters_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another kernel called python3, first on JUPYTER_PATH, is not asked."""
+    foreign = folder / "jupyter" / "kernels" / "python3"
+    foreign.mkdir(parents=True)
+    spec = {"argv": ["false", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (foreign / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_PATH", str(folder / "jupyter"))
+    write(folder / "who.ipynb", "import sys\nprint(sys.executable)")
+    executed = execute(folder / "who.ipynb", folder / "out.ipynb")
+    assert executed.cells[0].outputs[0].text == f"{sys.executable}\n"
+
+
+def test_nobodys_own_settings_reach_the_kernel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matplotlibrc that warns, a start-up file of IPython that prints, a locale without the book's signs."""
+    home = folder / "home"
+    startup = home / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("import sys\nprint('mine', file=sys.stderr)", encoding="utf-8")
+    (home / "matplotlibrc").write_text("no.such.key: 1\nfont.size: 33\n", encoding="utf-8")
+    monkeypatch.setenv("IPYTHONDIR", str(home / "ipython"))
+    monkeypatch.setenv("MPLCONFIGDIR", str(home))
+    monkeypatch.setenv("MATPLOTLIBRC", str(home / "matplotlibrc"))
+    for name, value in {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "POSIX"}.items():
+        monkeypatch.setenv(name, value)
+    text = folder / "text"
+    write(folder / "mine.ipynb", f"import matplotlib as m\nopen('{text}', 'w').write('≥')\nm.rcParams['font.size']")
+    (cell,) = execute(folder / "mine.ipynb", folder / "out.ipynb").cells
+    assert [(output.output_type, output.get("data")) for output in cell.outputs] == [
+        ("execute_result", {"text/plain": "10.0"})
+    ]
+    assert text.read_text(encoding="utf-8") == "≥"
+
+
+def test_a_copy_is_there_whole_or_not_at_all(folder: Path) -> None:
+    write(folder / "long.ipynb", "print('x' * 200_000)")
+    (folder / "out.ipynb").write_text("before", encoding="utf-8")
+    code = textwrap.dedent(f"""
+        import resource
+        from tlbook.chapters import execute
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        execute("{folder}/long.ipynb", "{folder}/out.ipynb")
+    """)
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert f"TlbookError: cannot write {folder}/out.ipynb (File too large)" in run.stderr
+    assert (folder / "out.ipynb").read_text(encoding="utf-8") == "before"
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

@@ -5,7 +5,6 @@ import gc
 import inspect
 import io
 import json
-import logging
 import os
 import pickle
 import random
@@ -331,10 +330,6 @@ def test_a_bar_is_shown_where_somebody_watches(
         assert "label=0." in last
 
 
-def test_fabric_does_not_announce_the_precision() -> None:
-    assert not logging.getLogger("lightning_fabric.utilities.rank_zero").isEnabledFor(logging.INFO)
-
-
 # divergence
 
 
@@ -617,7 +612,7 @@ def unlike(**change: Any) -> Domain:
         ({"device": "cudaa"}, r"device is 'cudaa'; expected 'auto' or one of \['cpu'"),
         ({"device": "cuda:99"}, r"device is 'cuda:99'"),
         ({"device": "cpu:0"}, r"device is 'cpu:0'"),
-        ({"precision": "fp16"}, r"precision is 'fp16'; expected one of \['auto', 'fp32', 'bf16'\]"),
+        ({"precision": "fp16"}, r"precision is 'fp16'; expected 'auto', 'fp32' or 'bf16'"),
         ({"steps": 0}, r"steps is 0, batch_size 8, seed 0; expected"),
         ({"batch_size": 0}, r"batch_size 0"),
         ({"seed": -1}, r"seed -1"),

@@ -7,24 +7,28 @@ import os
 import re
 import textwrap
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tlbook._files import half_folder
 from tlbook.errors import TlbookError
 
-__all__ = ["ChapterFailed", "check_parameters", "execute", "find"]
+__all__ = ["NEEDED", "ChapterFailed", "book_folder", "check_parameters", "execute", "find"]
+
+NEEDED = ("papermill", "ipykernel")  # what running a chapter takes beside the package itself
 
 
 class ChapterFailed(RuntimeError):
     """A cell of a chapter raised; the message has the chapter, the cell, its source and the traceback."""
 
 
-def find(chapter: str, folder: str | os.PathLike[str] = "book") -> Path:
+def find(chapter: str, folder: str | os.PathLike[str] | None = None) -> Path:
     """The notebook of a chapter.
 
     Args:
         chapter: its name, such as ``"dann"``, or the path of a notebook.
-        folder: where the chapters are.
+        folder: where the chapters are; :func:`book_folder` if not given.
 
     Returns:
         The absolute path of an existing notebook.
@@ -32,16 +36,24 @@ def find(chapter: str, folder: str | os.PathLike[str] = "book") -> Path:
     Raises:
         TlbookError: where there is none; it names the nearest chapters.
     """
-    path = Path(chapter) if chapter.endswith(".ipynb") else Path(folder, f"{chapter}.ipynb")
+    book = book_folder() if folder is None else Path(folder)
+    path = Path(chapter) if chapter.endswith(".ipynb") else book / f"{chapter}.ipynb"
     if path.is_file():
         return path.resolve()
-    names = sorted(p.stem for p in Path(folder).glob("*.ipynb"))
-    if not names:
-        raise TlbookError(
-            f"no chapter {chapter!r}: no notebooks in {folder}/; run this in the repository or give a path"
-        )
-    near = difflib.get_close_matches(path.stem, names, n=3, cutoff=0.3) or names
-    raise TlbookError(f"no chapter {chapter!r} in {folder}/, expected one such as {', '.join(near)}")
+    for place in (path.parent, book):
+        if names := sorted(other.stem for other in place.glob("*.ipynb")):
+            near = difflib.get_close_matches(path.stem, names, n=3, cutoff=0.3) or names
+            shown = near if place == book else [str(place / f"{name}.ipynb") for name in near]
+            raise TlbookError(f"no chapter {chapter!r} in {place}/, expected one such as {', '.join(shown)}")
+    raise TlbookError(f"no chapter {chapter!r}: no notebooks in {book}/; run this in the repository or give a path")
+
+
+def book_folder() -> Path:
+    """Where the chapters are: ``book`` here or in the nearest folder upwards, else in the checkout of the package."""
+    here = Path.cwd()
+    places = [*(place / "book" for place in (here, *here.parents)), Path(__file__).parents[1] / "book"]
+    book = next((place for place in places if next(place.glob("*.ipynb"), None)), Path("book"))
+    return book.relative_to(here) if book.is_relative_to(here) else book
 
 
 def check_parameters(chapter: str | os.PathLike[str], parameters: Mapping[str, object]) -> None:
@@ -52,8 +64,7 @@ def check_parameters(chapter: str | os.PathLike[str], parameters: Mapping[str, o
     """
     if not parameters:
         return
-    import papermill
-
+    papermill = _papermill()
     known = list(papermill.inspect_notebook(os.fspath(chapter)))
     for name in parameters:
         if name not in known:
@@ -70,11 +81,13 @@ def execute(
     timeout: int | None = None,
     on_cell: Callable[[], object] | None = None,
 ) -> Any:
-    """Execute a chapter in a fresh kernel, in the chapter's folder.
+    """Execute a chapter in a fresh kernel of this interpreter, in the chapter's folder.
+
+    The kernel starts from the defaults of Python, IPython and matplotlib, whatever the user's own settings are.
 
     Args:
         chapter: path of the notebook.
-        output: path of the executed copy; on failure it holds what ran, with the error.
+        output: path of the executed copy, written whole or not at all; on failure it holds what ran, with the error.
         parameters: values for names of the chapter's ``parameters`` cell.
         timeout: seconds that one cell may take; no limit where ``None``.
         on_cell: called after each code cell.
@@ -83,36 +96,72 @@ def execute(
         The executed notebook.
 
     Raises:
-        TlbookError: for an unknown parameter.
+        TlbookError: for an unknown parameter, what is no notebook, a copy that cannot be written, or papermill not
+            installed.
         ChapterFailed: when a cell raises, takes too long or takes the kernel down.
     """
-    import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    papermill = _papermill()
+    from nbclient.exceptions import CellTimeoutError
 
-    parameters = dict(parameters or {})
-    check_parameters(chapter, parameters)
+    from tlbook._kernel import OwnKernel
+
     chapter, output = Path(chapter).resolve(), Path(output).resolve()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("TQDM_DISABLE", "1")  # the kernel inherits it: a stored copy has no use for progress bars
-    try:
-        return papermill.execute_notebook(
-            str(chapter),
-            str(output),
-            parameters=parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            execution_timeout=timeout,
-            # papermill's own `cwd` changes the folder of this process, which is not safe in threads
-            resources={"metadata": {"path": str(chapter.parent)}},
-            on_cell_executed=lambda **_: on_cell() if on_cell else None,
-            extra_arguments=["--IPKernelApp.log_level=50"],  # without its notes on TCP and on being stopped
+    parameters = dict(parameters or {})
+    _check_notebook(chapter)
+    check_parameters(chapter, parameters)
+    if output == chapter:
+        raise TlbookError(f"the executed copy would replace the chapter {chapter}; expected another path")
+    failure = None
+    with half_folder(output) as folder:
+        try:
+            executed = papermill.execute_notebook(
+                str(chapter),
+                str(folder / output.name),
+                parameters=parameters,
+                kernel_name="python3",
+                kernel_manager_class=OwnKernel,
+                progress_bar=False,
+                execution_timeout=timeout,
+                # papermill's own `cwd` changes the folder of this process, which is not safe in threads
+                resources={"metadata": {"path": str(chapter.parent)}},
+                on_cell_executed=lambda **_: on_cell() if on_cell else None,
+                extra_arguments=[
+                    "--IPKernelApp.log_level=50",  # without its notes on TCP and on being stopped
+                    f"--IPKernelApp.ipython_dir={folder}",  # without the user's start-up files
+                ],
+            )
+        except papermill.PapermillExecutionError as error:
+            trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)) or f"{error.ename}: {error.evalue}"
+            source = textwrap.indent(error.source, "    ")
+            failure = (
+                f"chapter {chapter.stem!r} failed in cell [{error.exec_count}]:\n\n{source}\n\n{trace}\n\n"
+                f"what ran is in {output}"
+            )
+        except (CellTimeoutError, RuntimeError) as error:  # where the kernel dies, whenever it dies, it is the latter
+            failure = f"chapter {chapter.stem!r} failed: {str(error).strip()}"
+    if failure:
+        raise ChapterFailed(failure)
+    return executed
+
+
+def _papermill() -> Any:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise TlbookError(
+            f"{' and '.join(missing)} is not installed; expected what chapters run with: pip install {' '.join(NEEDED)}"
         )
-    except papermill.PapermillExecutionError as error:
-        trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)) or f"{error.ename}: {error.evalue}"
-        source = textwrap.indent(error.source, "    ")
-        raise ChapterFailed(
-            f"chapter {chapter.stem!r} failed in cell [{error.exec_count}]:\n\n{source}\n\n{trace}\n\n"
-            f"what ran is in {output}"
-        ) from None
-    except (CellTimeoutError, DeadKernelError) as error:
-        raise ChapterFailed(f"chapter {chapter.stem!r} failed: {str(error).strip()}") from None
+    import papermill
+
+    return papermill
+
+
+def _check_notebook(path: Path) -> None:
+    import nbformat
+
+    try:
+        nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError) as error:
+        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+        raise TlbookError(f"{path} is no notebook ({reason}); expected one that JupyterLab opens") from error
+    except OSError as error:
+        raise TlbookError(f"cannot read {path} ({error.strerror}); expected a notebook that may be read") from error

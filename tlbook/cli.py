@@ -8,9 +8,10 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -85,6 +86,7 @@ def doctor() -> None:
         ("torch", _torch),
         ("torchvision", _torchvision),
         ("training", _training),
+        ("embedded", _embedded),
         ("data", _data),
         ("book", _book),
     ]
@@ -125,7 +127,7 @@ def _training() -> str:
 
 
 def _data() -> str:
-    from tlbook.data.catalogue import data_root
+    from tlbook.data.root import data_root
 
     root = data_root()
     existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
@@ -133,18 +135,49 @@ def _data() -> str:
     return f"{root}{'' if root.exists() else ' (made when first needed)'}, {free:.0f} GB free"
 
 
+def _embedded() -> str:
+    from tlbook import load
+    from tlbook.data.catalogue import SOURCES
+
+    names = [source.name for source in SOURCES.values() if source.kind == "embedded"]
+    failures = []
+    for name in names:
+        try:
+            for split in SOURCES[name].checksums:
+                load(name, split)
+        except Exception as error:
+            failures.append(f"{name} ({error})")
+    if failures:
+        raise TlbookError("; ".join(failures))
+    return ", ".join(names)
+
+
 def _book() -> str:
-    try:
-        return f"jupyter-book {version('jupyter-book')}, papermill {version('papermill')}"
-    except PackageNotFoundError as error:
-        return f"{error.name} is not installed; only needed to run chapters: pip install 'tlbook[book]'"
+    from tlbook.chapters import NEEDED
+
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        return f"{' and '.join(missing)} missing; only needed to run chapters: pip install {' '.join(NEEDED)}"
+    return ", ".join(f"{name} {version(name)}" for name in NEEDED)
+
+
+# What typer raises for a wrong option, a missing argument or an unknown command; it has no public name for it.
+_WRONG_USE = cast("type[Exception]", typer.BadParameter.__mro__[1])
 
 
 def main() -> None:
     """Run the command; an expected failure is one line on standard error, not a traceback."""
     from tlbook.chapters import ChapterFailed
 
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # where the locale lacks a sign, a ? stands
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except (TlbookError, ChapterFailed) as error:
         sys.exit(f"tlbook: {error}")
+    except _WRONG_USE as error:
+        message = error.format_message()  # type: ignore[attr-defined]
+        typer.echo(message if "\n" in message else f"tlbook: {message.rstrip('.')}; see tlbook --help", err=True)
+        sys.exit(2)
+    except typer.Abort:
+        sys.exit("tlbook: stopped")

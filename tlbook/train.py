@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from tlbook._checks import check_choice
 from tlbook._files import whole_file
 from tlbook._progress import watched
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
-from tlbook.methods.method import Batch, Method, Phase
+from tlbook.methods.method import Batch, Method, Phase, evaluating, rests
 
 __all__ = ["DivergedError", "History", "adam", "constant", "fit"]
 
@@ -35,10 +35,7 @@ Optimiser = Callable[..., torch.optim.Optimizer]
 adam: Optimiser = partial(torch.optim.Adam, lr=1e-3, fused=True)
 """The default optimizer of :func:`fit`: Adam with learning rate 1e-3."""
 
-PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 LOG_LINES, CHECKPOINTS = 100, 20  # how many of each a run has
-
-logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce the precision of every run
 
 
 class DivergedError(TlbookError):
@@ -98,7 +95,7 @@ def fit(
     seed: int = 0,
     optimizer: Optimiser = adam,
     schedule: Callable[[float], float] = constant,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     precision: str = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = True,
@@ -108,6 +105,12 @@ def fit(
     Every label of ``target`` is thrown away before the first step, so no method can see one. The data lies on
     the device as it is; the rows of step t depend on ``seed`` and t alone, so a run that is killed and started
     again with the same arguments ends in the same weights, bit for bit.
+
+    In each phase (see :meth:`Method.phases`) the method is in evaluation mode except for what learns, and what the
+    phase does not train needs no gradient. A parameter that was frozen beforehand stays frozen; a module of which all
+    parameters are frozen rests whole, its batch statistics and its dropout too. At the end, also after an error, the
+    modes and the ``requires_grad`` of every part are as they were before, and no gradient is left. The method stays on
+    the device.
 
     Args:
         method: what to train.
@@ -142,15 +145,13 @@ def fit(
         >>> history.smooth("label")[-1] < history.terms["label"][0]
         True
     """
-    fabric, precision = _fabric(device, precision)
+    _import_compiler()
+    place, precision = _place(device, precision)
     _check(method, source, target, steps, batch_size, seed)
-    source_rows = _Rows(source, batch_size, seed, stream=0, device=fabric.device)
-    target_rows = (
-        _Rows(target.unlabelled(), batch_size, seed, stream=1, device=fabric.device) if target is not None else None
-    )
+    source_rows = _Rows(source, batch_size, seed, stream=0, device=place)
+    target_rows = _Rows(target.unlabelled(), batch_size, seed, stream=1, device=place) if target is not None else None
 
-    method.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    module = fabric.setup_module(method)
+    method.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     stretches = _stretches(method, steps)
     learning = [_learning(phase, method) for phase, _, _ in stretches]
     optimizers = [optimizer(parameters) for parameters in learning]
@@ -165,36 +166,35 @@ def fit(
         "precision": precision,
         "phases": [f"{phase.name}, steps {begin} to {end}, rate × {phase.rate}" for phase, begin, end in stretches],
     }
-    history = History(device=str(fabric.device), precision=precision)
-    state = {"module": module, "history": history}
+    history = History(device=str(place), precision=precision)
+    state: dict[str, Any] = {"method": method, "history": history}
     log_every, save_every = max(1, steps // LOG_LINES), max(1, steps // CHECKPOINTS)
     path = Path(checkpoint) if checkpoint is not None else None
     recent: list[Tensor] = []  # the terms of the steps since the last log line, still on the device
 
-    with _own_randomness(seed, fabric.device), _bar(method, steps, progress) as bar:
-        first, optimizer_state = _resume(fabric, path, state, identity) if path else (0, None)
+    with _own_randomness(seed, place), _bar(method, steps, progress) as bar:
+        first, optimizer_state = _resume(place, path, state, identity) if path else (0, None)
         bar.update(first)
         clock = time.perf_counter() - history.seconds
-        for (phase, begin, end), parameters, plain in zip(stretches, learning, optimizers, strict=True):
+        for (phase, begin, end), parameters, optim in zip(stretches, learning, optimizers, strict=True):
             if first >= end:
                 continue
             if first <= begin:
                 phase.start()
-            optim: Any = fabric.setup_optimizers(plain)
             rates = [group["lr"] for group in optim.param_groups]  # before a checkpoint brings those of its step
             if first > begin:
-                optim.load_state_dict(optimizer_state)
+                optim.load_state_dict(optimizer_state or {})
             state["optimizer"] = optim
-            with _only(parameters, method):
+            with _only(parameters, phase, method):
                 for step in range(max(first, begin), end):
                     done = (step - begin) / max(end - begin - 1, 1)
                     for group, rate in zip(optim.param_groups, rates, strict=True):
                         group["lr"] = rate * phase.rate * schedule(done)
                     target_batch = target_rows.batch(step) if target_rows else source_rows.nothing
-                    with fabric.autocast():
+                    with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bf16"):
                         terms = phase.losses(source_rows.batch(step), target_batch, done)
                     optim.zero_grad()
-                    fabric.backward(torch.stack(list(terms.values())).sum())
+                    torch.autograd.backward(torch.stack(list(terms.values())).sum())
                     optim.step()
 
                     recent.append(torch.stack([term.detach() for term in terms.values()]))
@@ -207,7 +207,7 @@ def fit(
                         bar.update(len(recent))
                         recent.clear()
                     if path and saves:
-                        _save(fabric, path, state, identity, step + 1)
+                        _save(place, path, state, identity, step + 1)
     return history
 
 
@@ -235,16 +235,28 @@ def _learning(phase: Phase, method: Method) -> list[nn.Parameter]:
 
 
 @contextmanager
-def _only(parameters: list[nn.Parameter], method: Method) -> Iterator[None]:
-    """Only these parameters get a gradient inside."""
+def _only(parameters: list[nn.Parameter], phase: Phase, method: Method) -> Iterator[None]:
+    """Only these parameters get a gradient inside, and only what learns is in training mode."""
+    modes = {module: module.training for module in method.modules()}
     resting = [p for p in method.parameters() if p.requires_grad and all(p is not q for q in parameters)]
-    for p in resting:
-        p.requires_grad_(False)
     try:
+        awake = {module for part in phase.learns for module in part.modules()}
+        method.train()  # also where a backbone has a train() of its own, which keeps some of its parts in evaluation
+        for module in method.modules():
+            if module not in awake:
+                module.training = False
+            elif rests(module):
+                module.eval()
+        for p in resting:
+            p.requires_grad_(False)
         yield
     finally:
         for p in resting:
             p.requires_grad_(True)
+        for p in parameters:
+            p.grad = None
+        for module, mode in modes.items():
+            module.training = mode
 
 
 class _Rows:
@@ -290,28 +302,32 @@ def _log(history: History, names: list[str], recent: list[Tensor], step: int) ->
             history.terms.setdefault(name, []).append(value)
 
 
-def _fabric(device: str, precision: str) -> tuple[Fabric, str]:
-    """A Fabric for the device, and the precision that "auto" stands for there."""
-    count = torch.cuda.device_count()
+def _import_compiler() -> None:
+    """What torch imports with the first optimizer; the errors that it catches meanwhile hold on to their callers."""
+    with ThreadPoolExecutor(1) as nobody:  # whose rows would stay in memory until the next garbage collection
+        nobody.submit(import_module, "torch._dynamo").result()
+
+
+def _place(device: str | torch.device, precision: str) -> tuple[torch.device, str]:
+    """The device, and the precision that "auto" stands for there."""
+    count, device = torch.cuda.device_count(), str(device)
     if device == "auto":
         device = "cuda" if count else "cpu"
     kind, _, index = device.partition(":")
     there = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count))]
     if device not in there:
         raise TlbookError(f"device is {device!r}; expected 'auto' or one of {there}: this machine has no other")
-    if precision not in ("auto", *PRECISIONS):
-        raise TlbookError(f"precision is {precision!r}; expected one of {['auto', *PRECISIONS]}")
+    check_choice("precision", precision, ("auto", "fp32", "bf16"))
     if precision == "auto":
         precision = "bf16" if _fast_bf16(kind) else "fp32"
-    devices = [int(index or 0)] if kind == "cuda" else 1
-    alone = LightningEnvironment()  # one process, also inside a job of SLURM, whose variables Fabric would read
-    return Fabric(accelerator=kind, devices=devices, precision=PRECISIONS[precision], plugins=[alone]), precision
+    return torch.device("cuda", int(index or 0)) if kind == "cuda" else torch.device("cpu"), precision
 
 
 def _fast_bf16(kind: str) -> bool:
     if kind == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)
-    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    there = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return there and torch.backends.cpu.get_cpu_capability().startswith("AVX512")  # unless torch is held to older ones
 
 
 def _check(method: Method, source: Domain, target: Domain | None, steps: int, batch_size: int, seed: int) -> None:
@@ -342,10 +358,9 @@ def _check(method: Method, source: Domain, target: Domain | None, steps: int, ba
         raise TlbookError(
             f"{name} has no parameter to train; expected at least one with requires_grad: leave a part unfrozen"
         )
-    training = {module: module.training for module in method.modules()}
     try:
-        with torch.no_grad(), _own_randomness(seed, trained[0].device):
-            logits = method.eval()(source.x[:2].to(trained[0].device))
+        with torch.no_grad(), evaluating(method), _own_randomness(seed, trained[0].device):
+            logits = method(source.x[:2].to(trained[0].device))
     except TlbookError:
         raise
     except (RuntimeError, ValueError, IndexError) as error:
@@ -354,9 +369,6 @@ def _check(method: Method, source: Domain, target: Domain | None, steps: int, ba
             f"{name} cannot read rows of shape {rows} ({str(error).splitlines()[0]}); expected features made for such "
             "rows: change their input width, or the rows' type"
         ) from error
-    finally:
-        for module, mode in training.items():
-            module.training = mode
     if reads_labels and logits.shape[1:] != (len(source.classes),):
         raise TlbookError(
             f"the label head gives {tuple(logits.shape[1:])} logits a row, source {source.name!r} has "
@@ -364,7 +376,7 @@ def _check(method: Method, source: Domain, target: Domain | None, steps: int, ba
         )
 
 
-def _resume(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any]) -> tuple[int, Any]:
+def _resume(device: torch.device, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any]) -> tuple[int, Any]:
     """Load an interrupted run into ``state``; give the step to go on from, and the state of that phase's optimizer."""
     if not checkpoint.parent.is_dir():
         raise TlbookError(f"checkpoint {checkpoint} is in no folder that is there; expected one: make it first")
@@ -387,14 +399,14 @@ def _resume(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: d
     for name, part in state.items():
         part.load_state_dict(saved[name])
     torch.set_rng_state(saved["randomness"]["cpu"])
-    if fabric.device.type == "cuda":
-        torch.cuda.set_rng_state(saved["randomness"]["cuda"], fabric.device)
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(saved["randomness"]["cuda"], device)
     return saved["step"], saved["optimizer"]
 
 
-def _save(fabric: Fabric, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any], step: int) -> None:
+def _save(device: torch.device, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any], step: int) -> None:
     """Write all that the rest of the run depends on."""
-    cuda = torch.cuda.get_rng_state(fabric.device) if fabric.device.type == "cuda" else None
+    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     whole = {name: part.state_dict() for name, part in state.items()}
     whole |= {"step": step, "identity": identity, "randomness": {"cpu": torch.get_rng_state(), "cuda": cuda}}
     with whole_file(checkpoint) as file:

@@ -30,13 +30,19 @@ BLUR = 1.2  # the largest standard deviation of the blur, in pixels
 CONTRAST = 60  # the least difference in brightness between stroke and background, of 255
 
 
+def font_file(name: str) -> Path:
+    """Where a font of ``FONTS`` lies; some releases of matplotlib lack one, of which the package has the digits."""
+    from matplotlib import get_data_path
+
+    own = Path(__file__).with_name("fonts") / f"{name}.ttf"
+    return own if own.exists() else Path(get_data_path(), "fonts", "ttf", f"{name}.ttf")
+
+
 def read_rendered_digits(split: str, store: Store) -> tuple[Tensor, Tensor]:
     """Draw one split; the same digits every time, as many of each class."""
-    from matplotlib import get_data_path
     from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-    folder = Path(get_data_path(), "fonts", "ttf")
-    fonts = [[ImageFont.truetype(folder / f"{name}.ttf", height) for height in HEIGHTS] for name in FONTS]
+    fonts = [[ImageFont.truetype(font_file(name), height) for height in HEIGHTS] for name in FONTS]
     random = np.random.RandomState(("train", "test").index(split))
     n = SIZES[split]
     labels = random.permutation(np.arange(n) % 10)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from tlbook.data.domain import Domain
-from tlbook.data.rendered import FONTS
+from tlbook.data.rendered import FONTS, font_file
 from tlbook.data.source import DIGITS
 
 __all__ = ["specimens"]
@@ -23,13 +21,11 @@ def specimens() -> Domain:
     >>> specimens()
     Domain('specimens': 220 examples of 1×28×28 uint8, 10 classes: 0, …, 9)
     """
-    from matplotlib import get_data_path
     from PIL import Image, ImageDraw, ImageFont
 
-    folder = Path(get_data_path(), "fonts", "ttf")
     pages = []
     for name in FONTS:
-        font = ImageFont.truetype(folder / f"{name}.ttf", HEIGHT)
+        font = ImageFont.truetype(font_file(name), HEIGHT)
         for digit in DIGITS:
             left, top, right, bottom = font.getbbox(digit)
             page = Image.new("L", (SIZE, SIZE))

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, domain_adversarial
-from tlbook.methods.method import Batch, Method, Phase, Place
+from tlbook.methods.method import Batch, Method, Phase, Place, copy_weights
 
 __all__ = ["ADDA"]
 
@@ -90,12 +90,12 @@ class ADDA(Method):
 
     def copy_source(self) -> None:
         """Let the target's encoder start where the source's has arrived."""
-        self.features.load_state_dict(self.source_features.state_dict())
+        copy_weights(self.source_features, self.features)
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         """The terms of the second phase, of which only the target's encoder and the domain head learn."""
         with torch.no_grad():
-            f_s = self.source_features.eval()(source.x)  # M_s(x_s): fixed
+            f_s = self.source_features(source.x)  # M_s(x_s): fixed
         f_t = self.features(target.x)  # M_t(x_t)
         domain = self.domain_head(torch.cat([f_s, f_t.detach()]))
         held = {name: p.detach() for name, p in self.domain_head.named_parameters()}

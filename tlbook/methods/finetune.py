@@ -7,14 +7,13 @@ labelled data they learn from, which is the target's few labelled examples; they
 from __future__ import annotations
 
 import copy
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, distillation, l2_sp
-from tlbook.methods.method import Batch, Method, Place
+from tlbook.methods.method import Batch, Method, Phase, Place
 
 __all__ = ["L2SP", "FineTune", "LayerTransfer", "OutputConservative"]
 
@@ -22,9 +21,9 @@ __all__ = ["L2SP", "FineTune", "LayerTransfer", "OutputConservative"]
 class FineTune(Method):
     """Start from the source's features, put a new head on top, train on the target's labels.
 
-    The given features are copied: what was trained on the source stays as it was. Frozen features are frozen
-    whole: they stay in evaluation mode, so that batch normalisation keeps the source's statistics, which no
-    ``requires_grad`` protects, and dropout is off.
+    The given features are copied: what was trained on the source stays as it was. Frozen features do not learn in
+    :func:`tlbook.fit`: they rest whole, in evaluation mode, so that batch normalisation keeps the source's statistics,
+    which no ``requires_grad`` protects, and dropout is off. A layer that was frozen before stays so in either case.
 
     Args:
         features: features trained on the source, N×… to N×D.
@@ -34,8 +33,8 @@ class FineTune(Method):
     Example:
         >>> from tlbook import nets
         >>> method = FineTune(nets.conv_features(), nets.mlp(768, 10), frozen=True)
-        >>> sorted(name for name, p in method.named_parameters() if p.requires_grad)
-        ['label_head.fc1.bias', 'label_head.fc1.weight']
+        >>> method.phases()[0].learns == (method.label_head,)
+        True
     """
 
     place = Place(target_labels="few", transfers=("models",))
@@ -43,13 +42,11 @@ class FineTune(Method):
     def __init__(self, features: nn.Module, label_head: nn.Module, frozen: bool = False) -> None:
         super().__init__(copy.deepcopy(features), label_head)
         self.frozen = frozen
-        self.features.requires_grad_(not frozen)
 
-    def train(self, mode: bool = True) -> Self:
-        """As for any module, except that frozen features stay in evaluation mode."""
-        super().train(mode)
-        self.features.train(mode and not self.frozen)
-        return self
+    def phases(self) -> tuple[Phase, ...]:
+        """One phase, in which the head learns, and the features where they are not frozen."""
+        learns = (self.label_head,) if self.frozen else (self.features, self.label_head)
+        return (Phase("training", self.losses, learns),)
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         return {"label": cross_entropy(self(source.x), source.labels)}
@@ -129,7 +126,7 @@ class OutputConservative(FineTune):
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         logits = self(source.x)
-        before = self.source_model.eval()(source.x)
+        before = self.source_model(source.x)
         return {
             "label": (1 - self.rho) * cross_entropy(logits, source.labels),
             "output": self.rho * distillation(logits, before, self.temperature),
@@ -141,8 +138,8 @@ class LayerTransfer(Method):
 
     With the network seen as a list of layers, features first and head last, the layers named in ``copied`` come
     from the source model; the rest is initialised again. Frozen copies give the paper's AnB (or BnB where both
-    networks saw the same data), trained ones AnB⁺ (BnB⁺). Frozen copies stay in evaluation mode: batch
-    normalisation keeps the source's statistics and dropout is off.
+    networks saw the same data), trained ones AnB⁺ (BnB⁺). Frozen copies do not learn in :func:`tlbook.fit`: batch
+    normalisation keeps the source's statistics and dropout is off. A copied layer that was frozen before stays so.
 
     Args:
         source_model: the trained method; it is copied.
@@ -179,7 +176,6 @@ class LayerTransfer(Method):
         for name, layer in layers.items():
             if name not in copied:
                 layer.apply(_start_anew)
-            layer.requires_grad_(name not in self.frozen)
 
     @staticmethod
     def layers(model: Method) -> dict[str, nn.Module]:
@@ -210,19 +206,20 @@ class LayerTransfer(Method):
                     )
         return layers
 
-    def train(self, mode: bool = True) -> Self:
-        """As for any module, except that frozen copies stay in evaluation mode."""
-        super().train(mode)
-        layers = self.layers(self)
-        for name in self.frozen:
-            layers[name].eval()
-        return self
+    def phases(self) -> tuple[Phase, ...]:
+        """One phase, in which all layers learn but the frozen ones."""
+        parts = [part for whole in (self.features, self.label_head) for part in list(whole.children()) or [whole]]
+        frozen = [self.layers(self)[name] for name in self.frozen]
+        return (Phase("training", self.losses, tuple(part for part in parts if part not in frozen)),)
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         return {"label": cross_entropy(self(source.x), source.labels)}
 
 
 def _start_anew(module: nn.Module) -> None:
+    """New parameters for a layer; what was frozen in the old one is not in the new one."""
+    for p in module.parameters(recurse=False):
+        p.requires_grad = True
     if callable(reset := getattr(module, "reset_parameters", None)):
         reset()
     elif any(True for _ in module.parameters(recurse=False)):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from tlbook.errors import TlbookError
 from tlbook.methods.place import Place
 
-__all__ = ["Batch", "Method", "Phase", "Place"]
+__all__ = ["Batch", "Method", "Phase", "Place", "copy_weights", "evaluating", "rests"]
 
 
 class Batch(NamedTuple):
@@ -40,7 +42,8 @@ class Phase:
     Attributes:
         name: what one would call it, for messages.
         losses: the terms that are minimised, as :meth:`Method.losses`; progress runs from 0 to 1 *within* the phase.
-        learns: the modules whose parameters move, those excepted that were frozen beforehand; all others stand still.
+        learns: the modules whose parameters move, those excepted that were frozen beforehand; all others stand still,
+            in evaluation mode, so that their batch statistics do not move and their dropout is off.
         share: of the steps, in proportion to the shares of the other phases; above 0.
         start: called once before the first step, for instance to copy weights.
         rate: the factor on the learning rate in this phase; above 0.
@@ -95,3 +98,38 @@ class Method(nn.Module, ABC):
         Each has an optimizer of its own, and the schedule of the learning rate begins anew.
         """
         return (Phase("training", self.losses, (self,)),)
+
+
+def rests(module: nn.Module) -> bool:
+    """Whether a module is frozen whole: it has parameters, its own or inside it, and none requires a gradient.
+
+    Example:
+        >>> rests(nn.Linear(2, 3).requires_grad_(False)), rests(nn.Linear(2, 3)), rests(nn.ReLU())
+        (True, False, False)
+    """
+    needs = [p.requires_grad for p in module.parameters()]
+    return bool(needs) and not any(needs)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; outside, every part has the mode that it had."""
+    modes = {part: part.training for part in module.modules()}
+    try:
+        module.eval()
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """Give ``target`` the weights and statistics of ``source``, built alike; what is frozen in it stays as it is."""
+    with torch.no_grad():
+        for name, p in target.named_parameters():
+            if p.requires_grad:
+                p.copy_(source.get_parameter(name))
+        for part_name, part in target.named_modules():
+            if not rests(part):
+                for name, buffer in part.named_buffers(recurse=False):
+                    buffer.copy_(source.get_buffer(f"{part_name}.{name}" if part_name else name))

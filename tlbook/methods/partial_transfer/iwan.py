@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, domain_adversarial, entropy, gradient_reversal
-from tlbook.methods.method import Batch, Method, Phase, Place
+from tlbook.methods.method import Batch, Method, Phase, Place, copy_weights, evaluating
 from tlbook.methods.partial_transfer.pada import weighted_domain_adversarial
 
 __all__ = ["IWAN", "importance_weights", "iwan_lambda"]
@@ -112,26 +112,22 @@ class IWAN(Method):
 
     def copy_features(self) -> None:
         """F_t ← F_s."""
-        self.features.load_state_dict(self.source_features.state_dict())
+        copy_weights(self.source_features, self.features)
 
     def source_losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         """The first phase: the label loss of F_s and C on the source."""
-        self.source_features.train()
-        self.label_head.train()
         return {"label": cross_entropy(self.label_head(self.source_features(source.x)), source.labels)}
 
     @torch.no_grad()
     def weights(self, features: Tensor) -> Tensor:
         """w of source features, N×D: N numbers with mean 1, the same at each call."""
-        training = self.weigher.training
-        w = importance_weights(self.weigher.eval()(features))  # without dropout: noise would be no weight
-        self.weigher.train(training)
-        return w
+        with evaluating(self.weigher):  # without dropout: noise would be no weight
+            return importance_weights(self.weigher(features))
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         n = len(source.x)
         with torch.no_grad():
-            f_s = self.source_features.eval()(source.x)  # F_s stands still, its statistics too
+            f_s = self.source_features(source.x)  # F_s stands still, its statistics too
         f_t = self.features(target.x)
         both = torch.cat([f_s, f_t])
         reversed_f_t = gradient_reversal(f_t, iwan_lambda(progress, self.upper))
@@ -139,5 +135,5 @@ class IWAN(Method):
         return {
             "weigher": domain_adversarial(self.weigher(both.detach()), n),  # nothing of it reaches F_t
             "domain": weighted_domain_adversarial(domain, self.weights(f_s)),
-            "entropy": self.entropy_weight * entropy(self.label_head.eval()(f_t)),  # C is frozen
+            "entropy": self.entropy_weight * entropy(self.label_head(f_t)),  # C is frozen
         }
