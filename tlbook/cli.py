@@ -32,8 +32,7 @@ def run(
     output: Annotated[Path | None, typer.Option("-o", help="the executed copy [_build/runs/CHAPTER.ipynb]")] = None,
 ) -> None:
     """Execute a chapter with other parameters, and show what it claims."""
-    from tqdm import tqdm
-
+    from tlbook._progress import tqdm
     from tlbook.chapters import execute, find
 
     notebook = find(chapter)

@@ -19,11 +19,10 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from tlbook._checks import check_choice
 from tlbook._files import whole_file
-from tlbook._progress import watched
+from tlbook._progress import tqdm, watched
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Batch, Method, Phase, evaluating, rests

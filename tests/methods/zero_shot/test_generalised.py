@@ -51,7 +51,7 @@ def test_what_is_not_a_number_is_refused() -> None:
         calibrated_stacking(scores, SEEN, np.nan)
     scores[3, 1] = np.nan
     for call in (lambda: calibrated_stacking(scores, SEEN, 0.0), lambda: seen_unseen_curve(scores, truth, SEEN)):
-        with pytest.raises(TlbookError, match=r"^scores are not finite; expected [^\n]*$"):
+        with pytest.raises(TlbookError, match=r"^scores cannot be used: [^\n]*NaN[^\n]*$"):
             call()
 
 
@@ -119,3 +119,16 @@ def test_an_average_needs_examples() -> None:
     for wrong in (([], []), ([1], [1, 2]), ([[1]], [[1]])):
         with pytest.raises(TlbookError, match=r"^predicted has shape [^\n]*expected N numbers each[^\n]*$"):
             per_class(*wrong)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16, np.uint8, np.int8])
+def test_scores_of_any_type_are_compared_as_float64(kind: type[np.generic]) -> None:
+    scores, truth = problem()
+    short = (scores * 9 + 60).astype(kind)
+    curve, exact = (seen_unseen_curve(s, truth, SEEN) for s in (short, short.astype(np.float64)))
+    assert curve.penalties.dtype == np.float64
+    for name in ("penalties", "seen", "unseen"):
+        assert np.array_equal(getattr(curve, name), getattr(exact, name))
+    for penalty in exact.penalties:
+        one, other = (calibrated_stacking(s, SEEN, penalty) for s in (short, short.astype(np.float64)))
+        assert np.array_equal(one, other)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import auc, recall_score
 
-from tlbook._arrays import Labels, Matrix
+from tlbook._arrays import Labels, Matrix, as_array, as_matrix
 from tlbook.errors import TlbookError
 
 __all__ = ["SeenUnseenCurve", "calibrated_stacking", "per_class", "seen_unseen_curve"]
@@ -56,7 +57,7 @@ def calibrated_stacking(scores: Matrix, seen: ArrayLike, penalty: float) -> Labe
         >>> [calibrated_stacking(scores, [True, False], penalty).tolist() for penalty in (0.0, 0.3)]
         [[0, 0], [1, 0]]
     """
-    known = _seen(scores, seen)
+    scores, known = _checked(scores, seen)
     if np.isnan(penalty):
         raise TlbookError("penalty is NaN; expected a number, or plus or minus infinity")
     # a negative penalty is paid by the unseen classes, so that plus and minus infinity leave numbers to compare
@@ -113,8 +114,8 @@ def seen_unseen_curve(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> Seen
         >>> curve.seen.tolist(), curve.unseen.tolist(), curve.area
         ([1.0, 1.0, 0.0], [0.0, 1.0, 1.0], 1.0)
     """
-    known = _seen(scores, seen)
-    t = np.asarray(truth)
+    scores, known = _checked(scores, seen)
+    t = np.asarray(as_array(truth))
     if t.shape != scores.shape[:1] or not known[t].any() or known[t].all():
         raise TlbookError(
             f"truth has shape {t.shape} for {len(scores)} rows, {int(known[t].sum())} of them of seen classes; "
@@ -135,15 +136,15 @@ def seen_unseen_curve(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> Seen
     return SeenUnseenCurve(penalties, kept.clip(0) / of_seen, gained / of_unseen)
 
 
-def _seen(scores: Matrix, seen: ArrayLike) -> NDArray[np.bool_]:
-    known = np.asarray(seen, dtype=bool)
-    if scores.ndim != 2 or known.shape != scores.shape[1:]:
+def _checked(scores: Any, seen: ArrayLike) -> tuple[Matrix, NDArray[np.bool_]]:
+    """The scores in float64, in which a difference neither wraps nor rounds, and which classes are seen."""
+    scores = as_matrix("scores", scores)
+    known = np.asarray(as_array(seen), dtype=bool)
+    if known.shape != scores.shape[1:]:
         raise TlbookError(f"seen has shape {known.shape} for scores of {scores.shape}; expected one mark a class")
-    if not np.isfinite(scores).all():
-        raise TlbookError("scores are not finite; expected finite ones: look for NaN in what they were made from")
     if known.all() or not known.any():
         raise TlbookError(
             f"{int(known.sum())} of {len(known)} classes are seen; expected some seen and some unseen: with no unseen "
             "class this is ordinary classification, with no seen one leave the penalty out"
         )
-    return known
+    return scores, known
