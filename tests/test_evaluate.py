@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from tlbook import evaluate
+from tlbook import evaluate, nets, selection
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
 
@@ -50,7 +50,7 @@ def test_evaluation_runs_in_evaluation_mode_and_restores_every_part() -> None:
 
 def test_modes_are_restored_after_an_error_too() -> None:
     net = nn.Sequential(nn.Linear(7, 3))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(TlbookError, match=r"^Sequential cannot read rows of \(3,\) torch.float32 on cpu: [^\n]*$"):
         evaluate.apply(net, torch.zeros(2, 3))
     assert net.training
 
@@ -89,7 +89,7 @@ def test_the_harmonic_mean_is_the_inverse_of_the_mean_inverse(seen: float, unsee
 @pytest.mark.parametrize("wrong", [-0.1, math.nan, math.inf])
 def test_the_harmonic_mean_of_what_is_no_accuracy_is_refused(wrong: float) -> None:
     for pair in ((wrong, 0.5), (0.5, wrong)):
-        with pytest.raises(TlbookError, match=r"^seen is [^\n]*expected two accuracies[^\n]*$"):
+        with pytest.raises(TlbookError, match=r"^(un)?seen is [^\n]*give two accuracies$"):
             evaluate.harmonic_mean(*pair)
 
 
@@ -156,9 +156,9 @@ def test_the_split_depends_on_the_seed_alone() -> None:
     ("x", "y", "message"),
     [
         (np.zeros((9, 2)), np.zeros((9, 3)), r"x has shape \(9, 2\), y \(9, 3\)"),
-        (np.zeros((3, 2)), np.zeros((9, 2)), r"at least 4"),
-        (np.zeros((9, 1, 2)), np.zeros((9, 1, 2)), r"flatten"),
-        (np.full((9, 2), np.nan), np.zeros((9, 2)), r"not finite"),
+        (np.zeros((3, 2)), np.zeros((9, 2)), r"a minimum of 4"),
+        (np.zeros((9, 1, 2)), np.zeros((9, 1, 2)), r"one row an example"),
+        (np.full((9, 2), np.nan), np.zeros((9, 2)), r"NaN"),
     ],
 )
 def test_bad_features_are_refused(x: np.ndarray, y: np.ndarray, message: str) -> None:
@@ -230,3 +230,113 @@ def test_a_transfer_matrix_of_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(TlbookError, match=rf"^[^\n]*{message}[^\n]*$"):
         evaluate.transfer_matrix(lambda source, target: lambda domain: torch.zeros(3), domains, tests)
+
+
+# what is not finite, batches that fit, and whose statistics
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", ["inputs", "weights"])
+@pytest.mark.parametrize(
+    "score", [evaluate.accuracy, evaluate.predict, evaluate.logits_of, evaluate.apply, selection.source_risk]
+)
+def test_rows_that_are_not_finite_get_no_score(score: Callable[..., object], where: str, value: float) -> None:
+    domain, net = labelled(), nn.Linear(3, 3)
+    with torch.no_grad():
+        (domain.x if where == "inputs" else net.weight)[2, 1] = value
+    message = r"^x is not finite in 1 row\(s\), first in row 2; [^\n]*$" if where == "inputs" else "^the output is not"
+    if where == "weights" and value == -math.inf:
+        net.weight.data[2, 1] = math.nan  # minus infinity may rule a class out
+    with pytest.raises(TlbookError, match=message):
+        score(net, domain)
+
+
+def test_a_logit_of_minus_infinity_rules_a_class_out() -> None:
+    net = nn.Linear(3, 3)
+    net.bias.data[1] = -math.inf
+    assert 1 not in evaluate.predict(net, labelled())
+
+
+@pytest.mark.parametrize(
+    ("shape", "largest"), [((1, 28, 28), 1000), ((3, 32, 32), 1000), ((3, 224, 224), 27), ((3, 2500, 2500), 1)]
+)
+def test_a_batch_of_large_rows_is_small(shape: tuple[int, ...], largest: int) -> None:
+    sizes = []
+
+    class Count(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            sizes.append(len(x))
+            return x.flatten(1)[:, :2]
+
+    n = largest + 2
+    x = torch.zeros(1, *shape, dtype=torch.uint8).expand(n, *shape)
+    assert evaluate.apply(Count(), Domain("big", x, None, ("a", "b"))).shape == (n, 2)
+    assert (max(sizes), sum(sizes)) == (largest, n)
+    sizes.clear()
+    evaluate.apply(Count(), x[:3], batch_size=2)
+    assert sizes == [2, 1]
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, math.nan, "all", True])
+def test_a_batch_has_rows(wrong: object) -> None:
+    with pytest.raises(TlbookError, match=r"^batch_size is [^\n]*; expected a whole number, at least 1$"):
+        evaluate.apply(nn.Identity(), torch.zeros(2, 3), batch_size=wrong)  # type: ignore[arg-type]
+
+
+def two_statistics() -> nn.Module:
+    norm = nets.DomainBatchNorm(1)
+    with torch.no_grad(), nets.classify_as(norm, "source"):
+        for _ in range(200):
+            norm.train()(torch.cat([torch.randn(32, 1, 1, 1), 9 + torch.randn(32, 1, 1, 1)]))
+    head = nn.Linear(1, 2)
+    head.weight.data, head.bias.data = torch.tensor([[-1.0], [1.0]]), torch.zeros(2)
+    return nn.Sequential(norm, nn.Flatten(), head)
+
+
+def test_source_rows_are_scored_with_the_statistics_of_the_source() -> None:
+    net, x = two_statistics(), torch.linspace(-1, 1, 40).view(40, 1, 1, 1)
+    rows = Domain("source", x, (x.flatten() > 0).long(), ("low", "high"))
+    for domain in ("source", "target"):
+        with nets.classify_as(net, domain):
+            expected = evaluate.accuracy(net, rows)
+            assert evaluate.accuracy(net, rows, statistics=domain) == expected
+            assert selection.source_risk(net, rows) == 1 - evaluate.accuracy(net, rows, statistics="source")
+            assert net[0].domain == domain
+    assert selection.source_risk(net, rows) < 0.1
+    assert evaluate.accuracy(net, rows, statistics="target") < 0.6
+    with pytest.raises(TlbookError, match=r"^domain is 'sorce'; [^\n]*$"):
+        evaluate.accuracy(net, rows, statistics="sorce")  # type: ignore[arg-type]
+    with nets.classify_as(net, "source"):
+        asked = selection.target_entropy(net, rows.unlabelled())
+    assert asked == selection.target_entropy(net, rows.unlabelled())
+
+
+class Pair(nn.Module):
+    def forward(self, x: torch.Tensor) -> object:
+        return x, x
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: evaluate.apply(Pair(), torch.zeros(2, 3)),
+        lambda: evaluate.apply(nn.Flatten(0), torch.zeros(2, 3)),
+        lambda: evaluate.apply(nn.Linear(4, 2), torch.zeros(2, 3)),
+        lambda: evaluate.apply(nn.Linear(3, 2).double(), torch.zeros(2, 3)),
+        lambda: evaluate.apply(nn.Identity(), torch.zeros(0, 3)),
+        lambda: evaluate.apply(nn.Identity(), [[1.0]]),  # type: ignore[arg-type]
+        lambda: evaluate.predict(nn.Identity(), torch.zeros(2, 3)),  # type: ignore[arg-type]
+        lambda: evaluate.features_of(nn.Identity(), labelled()),
+    ],
+)
+def test_what_cannot_be_evaluated_is_one_line(wrong: Callable[[], object]) -> None:
+    with pytest.raises(TlbookError, match=r"^[^\n]*; expected [^\n]*$"):
+        wrong()
+
+
+def test_features_of_a_method_are_flat() -> None:
+    from tlbook.methods import SourceOnly
+
+    images = Domain("i", torch.rand(5, 1, 2, 2), None, ("a", "b", "c"))
+    method = SourceOnly(nn.ReLU(), nn.Linear(4, 3))
+    assert torch.equal(evaluate.features_of(method, images), images.x.flatten(1))

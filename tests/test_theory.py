@@ -265,9 +265,10 @@ def test_the_bound_holds_and_says_when_it_is_empty(shift):
     [
         (np.zeros((9, 2)), np.zeros((9, 3)), r"x has shape \(9, 2\), y \(9, 3\)"),
         (np.zeros(9), np.zeros(9), "one row an example"),
-        (np.zeros((0, 2)), np.zeros((9, 2)), "at least"),
-        (np.zeros((9, 0)), np.zeros((9, 0)), "expected N×D"),
-        (np.full((9, 2), np.nan), np.zeros((9, 2)), "not finite"),
+        (np.zeros((0, 2)), np.zeros((9, 2)), r"0 sample\(s\)"),
+        (np.zeros((9, 0)), np.zeros((9, 0)), r"0 feature\(s\)"),
+        (np.full((9, 2), np.nan), np.zeros((9, 2)), "x [^\n]*NaN"),
+        (np.zeros((9, 2)), np.full((9, 2), np.inf), "y [^\n]*infinity"),
     ],
 )
 def test_bad_samples_are_refused(divergence, x, y, message):
@@ -276,13 +277,13 @@ def test_bad_samples_are_refused(divergence, x, y, message):
 
 
 def test_half_spaces_need_something_to_train_on_and_to_score():
-    with pytest.raises(TlbookError, match="at least 4"):
+    with pytest.raises(TlbookError, match="a minimum of 4"):
         theory.linear_pair_divergence(np.zeros((3, 2)), np.zeros((9, 2)))
 
 
 @pytest.mark.parametrize("y", [np.array([0, 1, 2]), np.array([0, 1]), np.array([-1, 1, 1])])
 def test_a_stump_learns_two_classes(y):
-    with pytest.raises(TlbookError, match=r"^y has shape[^\n]*expected 3 labels, 0 or 1$"):
+    with pytest.raises(TlbookError, match=r"^y has [^\n]*; expected 3 whole numbers 0 … 1, the class of each row$"):
         best_stump(np.zeros((3, 1)), y)
 
 
@@ -294,5 +295,5 @@ def test_no_joint_error_without_target_labels():
 
 @pytest.mark.parametrize(("vc", "n", "delta"), [(0, 9, 0.1), (1, 0, 0.1), (1, 9, 0.0), (1, 9, 1.0)])
 def test_a_sample_term_out_of_range_is_refused(vc, n, delta):
-    with pytest.raises(TlbookError, match=r"^vc = [^\n]*delta in \(0, 1\)$"):
+    with pytest.raises(TlbookError, match=r"^(vc|n|delta) is [^\n]*; expected a (whole )?number, [^\n]*$"):
         theory.sample_term(vc, n, delta)

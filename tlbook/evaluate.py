@@ -2,72 +2,197 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from tlbook._arrays import as_array
+from tlbook._checks import check_number, check_whole
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
+from tlbook.nets import classify_as
+from tlbook.probe import proxy_a_distance
 
-__all__ = ["accuracy", "apply", "harmonic_mean", "predict", "proxy_a_distance", "transfer_matrix"]
+__all__ = [
+    "accuracy",
+    "apply",
+    "features_of",
+    "harmonic_mean",
+    "logits_of",
+    "predict",
+    "proxy_a_distance",
+    "transfer_matrix",
+]
+
+Statistics = Literal["source", "target"] | None
+BATCH_NUMBERS = 4 * 2**20  # of the inputs of a batch
 
 
-def apply(module: nn.Module, x: Tensor, batch_size: int = 1000) -> Tensor:
+def apply(module: nn.Module, x: Tensor | NDArray[Any] | Domain, batch_size: int | None = None) -> Tensor:
     """A module's outputs on all rows, in evaluation mode, without gradients, on the module's device.
 
     Args:
         module: any module, e.g. ``method`` for logits or ``method.features`` for features.
-        x: N rows.
-        batch_size: how many rows at a time.
+        x: N rows, or the domain that has them; of a domain on disk a batch at a time is read.
+        batch_size: how many rows at a time; None takes 1,000 small ones, and fewer where a thousand would be more than
+            4 MiB of bytes, or 16 of floats: 27 images of 3×224×224.
 
     Returns:
         N rows of outputs, on the CPU.
+
+    Raises:
+        TlbookError: when there are no rows, rows or outputs are not finite, or the outputs are not one tensor with a
+            row for each row of x.
 
     Example:
         >>> apply(nn.Flatten(), torch.zeros(3, 2, 2)).shape
         torch.Size([3, 4])
     """
-    device = next((p.device for p in module.parameters()), x.device)
+    rows = x.x if isinstance(x, Domain) else torch.from_numpy(x) if isinstance(x, np.ndarray) else x
+    if not hasattr(rows, "shape") or not hasattr(rows, "device") or len(rows.shape) < 1 or rows.shape[0] == 0:
+        given = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
+        raise TlbookError(f"x is {given}; expected a tensor of one or more rows, or a domain: see Domain.from_arrays")
+    numbers = max(1, math.prod(rows.shape[1:]))
+    size = max(1, min(1000, BATCH_NUMBERS // numbers))
+    if batch_size is not None:
+        size = check_whole("batch_size", batch_size, at_least=1)
+    device = next((t.device for t in (*module.parameters(), *module.buffers())), rows.device)
     modes = {m: m.training for m in module.modules()}
     module.eval()
     try:
         with torch.no_grad():
-            return torch.cat([module(rows.to(device)).cpu() for rows in torch.split(x, batch_size)])
+            starts = range(0, rows.shape[0], size)
+            return torch.cat([_outputs(module, rows[start : start + size], device, start) for start in starts])
     finally:
         for m, training in modes.items():
             m.training = training
 
 
-def predict(method: nn.Module, domain: Domain) -> Tensor:
-    """The class that the method gives each row of the domain: N int64."""
-    return apply(method, domain.x).argmax(dim=1)
+def _outputs(module: nn.Module, rows: Tensor, device: torch.device, start: int) -> Tensor:
+    if rows.is_floating_point():
+        _check_rows("x", rows.isfinite(), start, "drop such rows, or look for a division by 0 in what made them")
+    try:
+        outputs = module(rows.to(device))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, TlbookError | torch.OutOfMemoryError):
+            raise
+        raise TlbookError(
+            f"{type(module).__name__} cannot read rows of {tuple(rows.shape[1:])} {rows.dtype} on {device}: "
+            f"{' '.join(str(error).split())[:200]}; expected rows as in training: check their shape, type and device"
+        ) from error
+    if not isinstance(outputs, Tensor) or outputs.shape[:1] != rows.shape[:1]:
+        given = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise TlbookError(
+            f"{type(module).__name__} gives {given} for {len(rows)} rows; expected one tensor with a row for each: "
+            "wrap the module in one that returns the tensor you mean"
+        )
+    outputs = outputs.cpu()
+    if outputs.is_floating_point() and outputs.numel():
+        flat = outputs.reshape(len(outputs), -1)  # a logit of minus infinity rules a class out; not all of them
+        known = (flat < math.inf) & (flat.amax(dim=1, keepdim=True) > -math.inf)
+        _check_rows("the output", known, start, "look for NaN in the weights, or too large a learning rate")
+    return outputs
 
 
-def accuracy(method: nn.Module, domain: Domain) -> float:
-    """The fraction of a labelled domain's rows that the method classifies right, 0 … 1.
+def _check_rows(what: str, good: Tensor, start: int, hint: str) -> None:
+    good = good.reshape(len(good), -1).all(dim=1)
+    if not good.all():
+        row = start + int(good.long().argmin())
+        raise TlbookError(
+            f"{what} is not finite in {int((~good).sum())} row(s), first in row {row}; expected finite: {hint}"
+        )
+
+
+def features_of(
+    method: nn.Module, domain: Domain, batch_size: int | None = None, statistics: Statistics = None
+) -> Tensor:
+    """The features that the method computes for each row, flattened: N×D on the CPU.
+
+    Args:
+        method: anything with ``features``.
+        domain: N rows, labelled or not.
+        batch_size: as for :func:`apply`.
+        statistics: as for :func:`accuracy`.
 
     Raises:
-        TlbookError: when the domain has no labels, or not as many classes as the method.
+        TlbookError: when the method has no features; otherwise as :func:`apply`.
+
+    Example:
+        >>> from tlbook.methods import SourceOnly
+        >>> rows = Domain("rows", torch.zeros(3, 2, 2), None, ("a", "b"))
+        >>> features_of(SourceOnly(nn.Flatten(), nn.Linear(4, 2)), rows).shape
+        torch.Size([3, 4])
+    """
+    features = getattr(method, "features", None)
+    if not isinstance(features, nn.Module):
+        raise TlbookError(f"{type(method).__name__} has no features; expected a method: apply(module, x) takes any")
+    return _apply_as(features, domain, batch_size, statistics).flatten(1)
+
+
+def predict(method: nn.Module, domain: Domain, batch_size: int | None = None, statistics: Statistics = None) -> Tensor:
+    """The class that the method gives each row of the domain: N int64.
+
+    Args:
+        method: gives a logit a class.
+        domain: N rows, labelled or not.
+        batch_size: as for :func:`apply`.
+        statistics: as for :func:`accuracy`.
+
+    Raises:
+        TlbookError: when the outputs are not as many logits a row as there are classes; otherwise as :func:`apply`.
+    """
+    return logits_of(method, domain, batch_size, statistics).argmax(dim=1)
+
+
+def logits_of(
+    method: nn.Module, domain: Domain, batch_size: int | None = None, statistics: Statistics = None
+) -> Tensor:
+    """The logits that the method gives each row of the domain, N×K; arguments and errors as for :func:`predict`."""
+    if not isinstance(domain, Domain):
+        raise TlbookError(f"domain is {type(domain).__name__}; expected a Domain: see Domain.from_arrays")
+    logits = _apply_as(method, domain, batch_size, statistics)
+    if logits.shape[1:] != (len(domain.classes),):
+        raise TlbookError(
+            f"the method gives {tuple(logits.shape[1:])} logits a row, domain {domain.name!r} has "
+            f"{len(domain.classes)} classes; expected one logit a class: evaluate on the classes it was trained for"
+        )
+    return logits
+
+
+def accuracy(method: nn.Module, domain: Domain, batch_size: int | None = None, statistics: Statistics = None) -> float:
+    """The fraction of a labelled domain's rows that the method classifies right, 0 … 1.
+
+    Args:
+        method: gives a logit a class.
+        domain: labelled rows.
+        batch_size: as for :func:`apply`.
+        statistics: whose batch statistics a network with :class:`tlbook.nets.DomainBatchNorm` uses, ``"source"`` for
+            rows of the source and ``"target"`` for rows of the target; None is as :func:`tlbook.nets.classify_as` said
+            last, the target's where it said nothing.
+
+    Raises:
+        TlbookError: when the domain has no labels, or not as many classes as the method; otherwise as :func:`apply`.
 
     Example:
         >>> domain = Domain("two", torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0]), ("a", "b"))
         >>> accuracy(nn.Identity(), domain)
         0.5
     """
-    if domain.y is None:
+    if isinstance(domain, Domain) and domain.y is None:
         raise TlbookError(f"domain {domain.name!r} has no labels; expected a labelled one: accuracy needs the truth")
-    logits = apply(method, domain.x)
-    if logits.shape[1:] != (len(domain.classes),):
-        raise TlbookError(
-            f"the method gives {tuple(logits.shape[1:])} logits a row, domain {domain.name!r} has "
-            f"{len(domain.classes)} classes; expected one logit a class: evaluate on the classes it was trained for"
-        )
-    return (logits.argmax(dim=1) == domain.y.cpu()).double().mean().item()
+    right = predict(method, domain, batch_size, statistics) == domain.labels().cpu()
+    return right.double().mean().item()
+
+
+def _apply_as(module: nn.Module, domain: Domain, batch_size: int | None, statistics: Statistics) -> Tensor:
+    with nullcontext() if statistics is None else classify_as(module, statistics):
+        return apply(module, domain, batch_size)
 
 
 def harmonic_mean(seen: float, unseen: float) -> float:
@@ -84,53 +209,9 @@ def harmonic_mean(seen: float, unseen: float) -> float:
         >>> harmonic_mean(0.75, 0.25)
         0.375
     """
-    if not (0 <= seen < np.inf and 0 <= unseen < np.inf):
-        raise TlbookError(f"seen is {seen}, unseen {unseen}; expected two accuracies, not below 0")
+    hint = "give two accuracies"
+    seen, unseen = (check_number(n, v, at_least=0, hint=hint) for n, v in (("seen", seen), ("unseen", unseen)))
     return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
-
-
-def proxy_a_distance(x: ArrayLike | Tensor, y: ArrayLike | Tensor, seed: int = 0) -> float:
-    """How well a linear classifier tells two sets of features apart: d_A = 2·(1 − 2ε).
-
-    Half of the rows of each set train logistic regressions on standardised features over a range of C; ε is the
-    lowest error on the other half, each set counting one half (Ganin et al., JMLR 17(59), 2016, eq. 3 and the
-    procedure below it, where linear SVMs are taken).
-
-    Args:
-        x: N×D features of the one domain.
-        y: M×D features of the other.
-        seed: of the split into halves.
-
-    Returns:
-        About 0 when the domains cannot be told apart (a little below 0 by chance), 2 when they always can.
-
-    Raises:
-        TlbookError: when a set has fewer than four rows, the widths differ, or a value is not finite.
-
-    Example:
-        >>> rng = np.random.default_rng(0)
-        >>> round(proxy_a_distance(rng.normal(size=(200, 2)), 9 + rng.normal(size=(200, 2))), 2)
-        2.0
-    """
-    a, b = (v.detach().cpu().double().numpy() if isinstance(v, Tensor) else np.asarray(v, float) for v in (x, y))
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 4:
-        raise TlbookError(
-            f"x has shape {a.shape}, y {b.shape}; expected N×D and M×D with N, M at least 4: flatten images first"
-        )
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise TlbookError("x or y has values that are not finite; expected finite features: drop those rows")
-    rng = np.random.default_rng(seed)
-    a, b = rng.permutation(a), rng.permutation(b)
-    half_a, half_b = len(a) // 2, len(b) // 2
-    train, test = np.concatenate([a[:half_a], b[:half_b]]), np.concatenate([a[half_a:], b[half_b:]])
-    train_d, test_d = np.arange(len(train)) >= half_a, np.arange(len(test)) >= len(a) - half_a
-    scale = StandardScaler().fit(train)
-    errors = []
-    for c in (1e-4, 1e-2, 1.0):
-        probe = LogisticRegression(C=c, max_iter=2000, class_weight="balanced").fit(scale.transform(train), train_d)
-        wrong = probe.predict(scale.transform(test)) != test_d
-        errors.append((wrong[test_d].mean() + wrong[~test_d].mean()) / 2)
-    return float(2 * (1 - 2 * min(errors)))
 
 
 def transfer_matrix(
@@ -176,11 +257,16 @@ def transfer_matrix(
         source.labels()  # says so where there are none
         for column, (target, test, truth) in enumerate(zip(domains, tests, truths, strict=True)):
             given = train(source, target.unlabelled())(test.unlabelled())
-            predicted = given.cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+            predicted = np.asarray(as_array(given))
             if predicted.shape != truth.shape:
                 raise TlbookError(
                     f"the predictor from {source.name!r} to {target.name!r} gives the shape {predicted.shape}; "
                     f"expected {truth.shape}, one label an example"
+                )
+            if predicted.dtype.kind == "f" and not np.isfinite(predicted).all():
+                raise TlbookError(
+                    f"the predictor from {source.name!r} to {target.name!r} gives labels that are not finite; expected "
+                    "numbers of classes: look at its training"
                 )
             matrix[row, column] = (predicted == truth).mean()
     return matrix

@@ -7,7 +7,6 @@ somebody with the target's labels can say; nothing here computes it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from tlbook import evaluate, losses
+from tlbook._checks import check_numbers
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
 
@@ -24,7 +24,8 @@ __all__ = ["choose", "information_risk", "reverse_risk", "source_risk", "target_
 def source_risk(method: nn.Module, validation: Domain) -> float:
     """The error on source rows that were held out of the training, 0 … 1.
 
-    It says whether the model has learned its task, and nothing about the target.
+    It says whether the model has learned its task, and nothing about the target. A network that keeps batch statistics
+    for each domain is asked with the source's.
 
     Args:
         method: a trained classifier.
@@ -38,7 +39,7 @@ def source_risk(method: nn.Module, validation: Domain) -> float:
         >>> source_risk(nn.Identity(), held_out)
         0.5
     """
-    return 1 - evaluate.accuracy(method, validation)
+    return 1 - evaluate.accuracy(method, validation, statistics="source")
 
 
 def target_entropy(method: nn.Module, target: Domain) -> float:
@@ -59,7 +60,7 @@ def target_entropy(method: nn.Module, target: Domain) -> float:
         0.6931
     """
     _refuse_labels(target)
-    return losses.entropy(evaluate.apply(method, target.x)).item()
+    return losses.entropy(evaluate.logits_of(method, target, statistics="target")).item()
 
 
 def information_risk(method: nn.Module, target: Domain) -> float:
@@ -83,7 +84,7 @@ def information_risk(method: nn.Module, target: Domain) -> float:
         -0.6931
     """
     _refuse_labels(target)
-    logits = evaluate.apply(method, target.x)
+    logits = evaluate.logits_of(method, target, statistics="target")
     log_p = torch.log_softmax(logits, dim=1)
     log_mean = torch.logsumexp(log_p, dim=0, keepdim=True)  # up to a constant, which the soft-max takes away
     return (losses.entropy(logits) - losses.entropy(log_mean)).item()
@@ -124,7 +125,7 @@ def reverse_risk(
         True
     """
     _refuse_labels(target)
-    labelled = replace(target, y=evaluate.predict(method, target).to(target.x.device))
+    labelled = replace(target, y=evaluate.predict(method, target, statistics="target").to(target.x.device))
     return source_risk(train(labelled, source.unlabelled()), validation)
 
 
@@ -141,12 +142,15 @@ def choose(risks: Mapping[str, float]) -> str:
         >>> choose({"λ = 0.1": 0.3, "λ = 1": 0.2})
         'λ = 1'
     """
-    if not risks or not all(math.isfinite(risk) for risk in risks.values()):
-        raise TlbookError(f"risks is {dict(risks)}; expected one or more finite numbers: drop other candidates")
-    return min(risks, key=lambda name: risks[name])
+    if not isinstance(risks, Mapping):
+        raise TlbookError(f"risks is {type(risks).__name__}; expected a dictionary from names to risks")
+    found = dict(zip(risks, check_numbers("risks", risks.values(), hint="drop other candidates"), strict=True))
+    return min(found, key=lambda name: found[name])
 
 
 def _refuse_labels(target: Domain) -> None:
+    if not isinstance(target, Domain):
+        raise TlbookError(f"target is {type(target).__name__}; expected a Domain: see Domain.from_arrays")
     if target.y is not None:
         raise TlbookError(
             f"target {target.name!r} has labels; expected none, selection must not see them: give target.unlabelled()"

@@ -16,16 +16,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch.nn.functional import softplus
 
+from tlbook._arrays import Labels, Matrix, as_array, as_classes, as_labels, as_matrix, as_pair
+from tlbook._checks import check_number, check_numbers, check_whole
 from tlbook.errors import TlbookError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "Bound",
@@ -41,24 +45,10 @@ __all__ = [
     "vc_stumps",
 ]
 
-Matrix = NDArray[np.float64]
-Labels = NDArray[np.int64]
 Learner = Callable[[Matrix, Labels, Matrix], Callable[[Matrix], Labels]]
 """Takes N×D features, N labels and N weights; gives a predictor of labels from features."""
 
 LARGEST_GRID = 40_000_000
-
-
-def _samples(x: ArrayLike, y: ArrayLike, least: int = 1) -> tuple[Matrix, Matrix]:
-    """The two samples as N×D and M×D float64, or an error that says what is wrong with them."""
-    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or a.shape[1] == 0 or min(len(a), len(b)) < least:
-        raise TlbookError(
-            f"x has shape {a.shape}, y {b.shape}; expected N×D and M×D with N, M at least {least}: one row an example"
-        )
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise TlbookError("x or y has values that are not finite; expected finite features: drop those rows")
-    return a, b
 
 
 def _cumulative_difference(a: Matrix, b: Matrix) -> Labels:
@@ -87,7 +77,7 @@ def stump_divergence(x: ArrayLike, y: ArrayLike) -> float:
         >>> round(stump_divergence([[0.0], [1.0], [2.0], [3.0]], [[1.0], [2.0], [3.0], [4.0]]), 3)
         0.5
     """
-    a, b = _samples(x, y)
+    a, b = as_pair(x, y)
     largest = max(np.abs(_cumulative_difference(f, g)).max() for f, g in zip(a.T, b.T, strict=True))
     return float(2 * largest / (len(a) * len(b)))
 
@@ -114,7 +104,7 @@ def stump_pair_divergence(x: ArrayLike, y: ArrayLike) -> float:
         >>> stump_divergence(inner, outer), stump_pair_divergence(inner, outer)
         (1.0, 2.0)
     """
-    a, b = _samples(x, y)
+    a, b = as_pair(x, y)
     differences = [_cumulative_difference(f, g) for f, g in zip(a.T, b.T, strict=True)]
     largest = max(np.ptp(difference) for difference in differences)
     both = np.concatenate([a, b])
@@ -162,8 +152,12 @@ def linear_pair_divergence(x: ArrayLike, y: ArrayLike, seed: int = 0, starts: in
         >>> linear_pair_divergence(inner, outer) > 1.5
         True
     """
-    a, b = _samples(x, y, least=4)
-    rng = np.random.default_rng(seed)
+    import torch  # here, so that the rest of the module works without it
+    from torch.nn.functional import softplus
+
+    a, b = as_pair(x, y, least=4)
+    starts, steps = check_whole("starts", starts, at_least=0), check_whole("steps", steps, at_least=0)
+    rng = np.random.default_rng(check_whole("seed", seed, at_least=0))
     halves = [np.array_split(rng.permutation(sample), 2) for sample in (a, b)]
     train = np.concatenate([half for half, _ in halves])
     is_y = np.repeat([0, 1], [len(half) for half, _ in halves])
@@ -177,7 +171,7 @@ def linear_pair_divergence(x: ArrayLike, y: ArrayLike, seed: int = 0, starts: in
     planes[0, 1, -1] = 1
     u = torch.tensor(planes, dtype=torch.float32, requires_grad=True)
 
-    def inputs(rows: Matrix) -> torch.Tensor:
+    def inputs(rows: Matrix) -> Tensor:
         ones = np.ones((len(rows), 1))
         return torch.tensor(np.concatenate([scale.transform(rows), ones], axis=1), dtype=torch.float32)
 
@@ -239,10 +233,9 @@ def best_stump(x: Matrix, y: Labels, weights: Matrix | None = None) -> Stump:
         >>> best_stump(np.array([[0.0], [1.0], [4.0]]), np.array([0, 0, 1]))
         Stump(feature=0, threshold=2.5, sign=1)
     """
-    x, _ = _samples(x, x)
-    if np.shape(y) != (len(x),) or not np.isin(y, (0, 1)).all():
-        raise TlbookError(f"y has shape {np.shape(y)}, values {np.unique(y)[:5]}; expected {len(x)} labels, 0 or 1")
-    weights = np.ones(len(x)) if weights is None else weights
+    x = as_matrix("x", x)
+    y = as_classes("y", y, len(x), classes=2)
+    weights = _weights(weights, len(x))
     best, lowest = Stump(0, -math.inf, 1), math.inf
     for feature, column in enumerate(x.T):
         values, rank = np.unique(column, return_inverse=True)
@@ -254,6 +247,15 @@ def best_stump(x: Matrix, y: Labels, weights: Matrix | None = None) -> Stump:
             if errors[place] < lowest:
                 best, lowest = Stump(feature, float(thresholds[place]), sign), float(errors[place])
     return best
+
+
+def _weights(weights: Any, n: int) -> Matrix:
+    if weights is None:
+        return np.ones(n)
+    found = np.array(check_numbers("weights", as_array(weights), at_least=0, hint="one a row of x"))
+    if len(found) != n or not found.any():
+        raise TlbookError(f"weights are {len(found)} numbers with sum {found.sum()}; expected {n}, not all of them 0")
+    return found
 
 
 def best_linear(x: Matrix, y: Labels, weights: Matrix | None = None) -> Callable[[Matrix], Labels]:
@@ -273,8 +275,12 @@ def best_linear(x: Matrix, y: Labels, weights: Matrix | None = None) -> Callable
         >>> best_linear(np.array([[0.0], [1.0], [4.0], [5.0]]), np.array([0, 0, 1, 1]))(np.array([[9.0]]))
         array([1])
     """
-    weights = np.ones(len(x)) if weights is None else weights
+    x = as_matrix("x", x)
+    y = as_labels("y", y, len(x))
+    weights = _weights(weights, len(x))
     weights = weights / weights.mean()
+    if len(np.unique(y)) < 2:
+        raise TlbookError(f"y has the one class {y[0]}; expected two or more: a constant needs no classifier")
     errors, fitted = [], []
     for c in (1e-4, 1e-2, 1.0):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
@@ -309,12 +315,10 @@ def joint_error(learner: Learner, xs: Matrix, ys: Labels, xt: Matrix, yt: Labels
         >>> joint_error(best_stump, x, y, x, y), joint_error(best_stump, x, y, x, 1 - y)
         (0.0, 1.0)
     """
-    xs, xt = _samples(xs, xt)
-    if np.shape(ys) != (len(xs),) or np.shape(yt) != (len(xt),):
-        raise TlbookError(
-            f"labels have shapes {np.shape(ys)} and {np.shape(yt)}; expected ({len(xs)},) and ({len(xt)},): "
-            "λ cannot be measured without the labels of the target"
-        )
+    xs, xt = as_pair(xs, xt)
+    if yt is None:
+        raise TlbookError("yt is None; expected labels: λ cannot be measured without the labels of the target")
+    ys, yt = as_labels("ys", ys, len(xs)), as_labels("yt", yt, len(xt))
     weights = np.concatenate([np.full(len(xs), 1 / len(xs)), np.full(len(xt), 1 / len(xt))])
     h = learner(np.concatenate([xs, xt]), np.concatenate([ys, yt]), weights)
     return float((h(xs) != ys).mean() + (h(xt) != yt).mean())
@@ -327,7 +331,7 @@ def vc_linear(dim: int) -> int:
         >>> vc_linear(2)
         3
     """
-    return dim + 1
+    return check_whole("dim", dim, at_least=1) + 1
 
 
 def vc_stumps(dim: int) -> int:
@@ -339,7 +343,7 @@ def vc_stumps(dim: int) -> int:
         >>> vc_stumps(1), vc_stumps(2), vc_stumps(784)
         (2, 3, 14)
     """
-    n = 1
+    dim, n = check_whole("dim", dim, at_least=1), 1
     while 2 ** (n + 1) <= 2 * dim * n + 2:
         n += 1
     return n
@@ -360,8 +364,8 @@ def sample_term(vc: int, n: int, delta: float = 0.05) -> float:
         >>> round(sample_term(vc=2, n=100_000), 2)
         0.09
     """
-    if vc < 1 or n < 1 or not 0 < delta < 1:
-        raise TlbookError(f"vc = {vc}, n = {n}, delta = {delta}; expected vc and n at least 1, delta in (0, 1)")
+    vc, n = check_whole("vc", vc, at_least=1), check_whole("n", n, at_least=1)
+    delta = check_number("delta", delta, above=0, below=1)
     return 4 * math.sqrt((2 * vc * math.log(2 * n) + math.log(2 / delta)) / n)
 
 
@@ -375,6 +379,9 @@ class Bound:
         sample_term: see :func:`sample_term`.
         joint_error: λ, see :func:`joint_error`.
 
+    Raises:
+        TlbookError: when a term is negative or not finite.
+
     Example:
         >>> bound = Bound(source_error=0.1, divergence=0.4, sample_term=0.1, joint_error=0.2)
         >>> round(bound.value, 2), bound.vacuous
@@ -385,6 +392,10 @@ class Bound:
     divergence: float
     sample_term: float
     joint_error: float
+
+    def __post_init__(self) -> None:
+        for name, term in vars(self).items():
+            check_number(name, term, at_least=0)
 
     @property
     def value(self) -> float:

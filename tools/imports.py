@@ -75,11 +75,11 @@ def _files(name: str, root: Path) -> list[Path]:
 
 
 def _listed(folder: Path, root: Path) -> dict[str, str]:
-    """The names that a package takes from its modules, by its stub where it is lazy, and where each comes from."""
+    """The modules of a package and their names that it offers, by its stub where it is lazy, and where each is."""
     stub, init = folder / "__init__.pyi", folder / "__init__.py"
     inside = ".".join(folder.relative_to(root).parts)
     listed: dict[str, str] = {}
     for node in ast.walk(ast.parse((stub if stub.exists() else init).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             listed |= _imported(node, inside)
-    return {name: home for name, home in listed.items() if home.startswith(inside) and home != f"{inside}.{name}"}
+    return {name: home for name, home in listed.items() if home.startswith(f"{inside}.")}

@@ -19,16 +19,16 @@ from .glomo.transfer import GLoMo as GLoMo
 from .method import Batch as Batch
 from .method import Method as Method
 from .method import Phase as Phase
-from .method import Place as Place
 from .partial_transfer.iwan import IWAN as IWAN
 from .partial_transfer.pada import PADA as PADA
 from .partial_transfer.san import SAN as SAN
+from .place import Place as Place
 from .self_supervised import RotNet as RotNet
 from .self_supervised import SimCLR as SimCLR
 from .source_only import SourceOnly as SourceOnly
 from .zero_shot.dap import DAP as DAP
-from .zero_shot.embedding import Embedding as Embedding
 from .zero_shot.eszsl import ESZSL as ESZSL
+from .zero_shot.linear_embedding import LinearEmbedding as LinearEmbedding
 
 __all__ = [
     "ADDA",
@@ -49,11 +49,11 @@ __all__ = [
     "CapsNet",
     "DaNN",
     "DeepCORAL",
-    "Embedding",
     "FineTune",
     "GLoMo",
     "GraphLearner",
     "LayerTransfer",
+    "LinearEmbedding",
     "Method",
     "OutputConservative",
     "Phase",

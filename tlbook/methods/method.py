@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from tlbook.errors import TlbookError
 from tlbook.methods._parts import encode
+from tlbook.methods.place import Place
 
 __all__ = ["Batch", "Method", "Phase", "Place", "copy_weights", "evaluating", "rests"]
 
@@ -33,25 +34,6 @@ class Batch(NamedTuple):
         if self.y is None:
             raise TlbookError("the batch has no labels; expected a labelled domain: give it as the source")
         return self.y
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a method stands in the classifications of transfer learning (chapter ``taxonomy``).
-
-    Attributes:
-        target_labels: what the method knows of the target: ``"all"``, ``"few"`` or ``"none"`` of its labels.
-        transfers: what is carried over: instances, features, models or relations; one or more.
-        spaces: ``"homogeneous"`` where source and target share their input space, else ``"heterogeneous"``.
-        arrival: ``"offline"`` where all data is there at the start, else ``"online"``.
-        source_labels: whether the source must be labelled.
-    """
-
-    target_labels: Literal["all", "few", "none"]
-    transfers: tuple[Literal["instances", "features", "models", "relations"], ...]
-    spaces: Literal["homogeneous", "heterogeneous"] = "homogeneous"
-    arrival: Literal["offline", "online"] = "offline"
-    source_labels: bool = True
 
 
 @dataclass(frozen=True)

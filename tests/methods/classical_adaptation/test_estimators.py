@@ -171,7 +171,7 @@ def test_one_class_is_predicted_everywhere_and_rare_classes_do_no_harm(method: A
 def test_one_target_row_is_enough_where_no_subspace_is_asked_of_it(method: Any) -> None:
     xs, ys, xt = rows()
     if isinstance(method, GFK | SubspaceAlignment):
-        with pytest.raises(TlbookError, match=r"^dim is 2; expected 1 … 0, the rank of target_x \(1 sample[^\n]*$"):
+        with pytest.raises(TlbookError, match=r"^dim is 2; expected [^\n]*: target_x has rank 0 \(1 sample[^\n]*$"):
             clone(method).fit(xs, ys, xt[:1])
     else:
         assert np.isfinite(clone(method).fit(xs, ys, xt[:1]).transform(xt[:1])).all()

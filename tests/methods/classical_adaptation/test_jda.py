@@ -193,11 +193,11 @@ def test_the_estimate_is_used_and_recorded() -> None:
 @pytest.mark.parametrize(
     ("method", "words"),
     [
-        (JDA(dim=10), "dim is 10; expected 1 … 9, the number of features, n_features = 9"),
-        (JDA(dim=3, lam=0.0), "lam is 0.0; expected a number above 0"),
+        (JDA(dim=10), "dim is 10; expected a whole number, at least 1 and at most 9: n_features = 9"),
+        (JDA(dim=3, lam=0.0), "lam is 0.0; expected a number, above 0"),
         (JDA(dim=3, iterations=0), "iterations is 0; expected a whole number, at least 1"),
-        (BDA(dim=3, balance=1.5), "balance is 1.5; expected 0 … 1, or 'estimate'"),
-        (BDA(dim=3, balance="guess"), "balance is 'guess'; expected 0 … 1, or 'estimate'"),  # type: ignore[arg-type]
+        (BDA(dim=3, balance=1.5), "balance is 1.5; expected a number, at least 0 and at most 1: or give 'estimate'"),
+        (BDA(dim=3, balance="guess"), "balance is 'guess'; expected 'estimate': or give a number, 0 … 1"),  # type: ignore[arg-type]
     ],
 )
 def test_settings_out_of_range_are_one_line(method: JDA, words: str) -> None:

@@ -149,17 +149,23 @@ def test_the_same_call_gives_the_same_bits() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"mu": 0.0}, "mu is 0.0; expected a number above 0"),
-        ({"mu": float("nan")}, "mu is nan; expected a number above 0"),
+        ({"mu": 0.0}, "mu is 0.0; expected a number, above 0"),
+        ({"mu": float("nan")}, "mu is nan; expected a number, above 0"),
         ({"kernel": "cosine"}, "kernel is 'cosine'; expected 'linear' or 'rbf'"),
-        ({"kernel": "rbf", "bandwidth": -1.0}, "bandwidth is -1.0; expected a number above 0"),
-        ({"landmarks": 10}, "landmarks is 10 with kernel 'linear' and 51 samples; expected None"),
+        ({"kernel": "rbf", "bandwidth": -1.0}, "bandwidth is -1.0; expected a number, above 0"),
+        ({"landmarks": 10}, "landmarks is 10 with kernel 'linear'; expected None"),
         ({"kernel": "rbf", "landmarks": 0}, "landmarks is 0; expected a whole number, at least 1"),
-        ({"kernel": "rbf", "landmarks": 52}, "landmarks is 52 with kernel 'rbf' and 51 samples"),
-        ({"dim": 51}, "dim is 51; expected 1 … 50, one less than the 51 sample"),
-        ({"dim": 9}, "dim is 9; expected 1 … 8, the directions in which the rows vary"),
-        ({"dim": 0}, "dim is 0; expected 1 … 50"),
-        ({"kernel": "rbf", "landmarks": 3, "dim": 4}, "dim is 4; expected 1 … 3"),
+        (
+            {"kernel": "rbf", "landmarks": 52},
+            "at least 1 and at most 51: there are 51 samples",
+        ),
+        ({"dim": 51}, "dim is 51; expected a whole number, at least 1 and at most 50: there are 51 sample"),
+        (
+            {"dim": 9},
+            "dim is 9; expected a whole number, at least 1 and at most 8: rows vary",
+        ),
+        ({"dim": 0}, "dim is 0; expected a whole number, at least 1 and at most 50"),
+        ({"kernel": "rbf", "landmarks": 3, "dim": 4}, "dim is 4; expected a whole number, at least 1 and at most 3"),
     ],
 )
 def test_settings_out_of_range_are_one_line(settings: dict[str, object], words: str) -> None:

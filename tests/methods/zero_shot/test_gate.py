@@ -61,7 +61,7 @@ def test_conventions() -> None:
 
 @pytest.mark.parametrize("alarms", [0, 1, -0.1, float("nan"), "few"])
 def test_the_share_of_alarms_is_a_share(alarms: Any) -> None:
-    with pytest.raises(TlbookError, match=r"^alarms is [^\n]*; expected a share in \(0, 1\)$"):
+    with pytest.raises(TlbookError, match=r"^alarms is [^\n]*above 0 and below 1: it is a share[^\n]*$"):
         Gate(alarms=alarms).fit(clusters(50, 0))
 
 
@@ -69,5 +69,5 @@ def test_bad_input_is_one_line() -> None:
     with pytest.raises(TlbookError, match=r"^detector is LogisticRegression\(\), which has no score_samples[^\n]*$"):
         Gate(LogisticRegression()).fit(clusters(50, 0))
     for x in (clusters(9, 0), np.full((20, 2), np.nan), np.zeros(20), np.zeros((20, 2, 2))):
-        with pytest.raises(TlbookError, match=r"^x cannot be used: [^\n]*; expected finite numbers, N×D$"):
+        with pytest.raises(TlbookError, match=r"^x cannot be used: [^\n]*; expected finite numbers, N×D,[^\n]*$"):
             Gate().fit(x)

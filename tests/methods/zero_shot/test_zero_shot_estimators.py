@@ -14,11 +14,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tlbook.errors import TlbookError
-from tlbook.methods import DAP, ESZSL, Embedding
+from tlbook.methods import DAP, ESZSL, LinearEmbedding
 from tlbook.taxonomy import entries
 
 Matrix = NDArray[np.float64]
-CLASSES = [DAP, ESZSL, Embedding]
+CLASSES = [DAP, ESZSL, LinearEmbedding]
 NEW = np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 1.0]])
 
 
@@ -169,7 +169,14 @@ def test_the_messages_name_what_is_wrong(cls: type[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "method", [ESZSL(gamma=0.0), ESZSL(alpha=-1.0), ESZSL(gamma=float("nan")), Embedding(gamma=0.0), Embedding(dim=0)]
+    "method",
+    [
+        ESZSL(gamma=0.0),
+        ESZSL(alpha=-1.0),
+        ESZSL(gamma=float("nan")),
+        LinearEmbedding(gamma=0.0),
+        LinearEmbedding(dim=0),
+    ],
 )
 def test_settings_out_of_range_are_refused(method: Any) -> None:
     with pytest.raises(TlbookError, match=r"^(gamma|alpha|dim) is [^\n]*; expected [^\n]*$"):

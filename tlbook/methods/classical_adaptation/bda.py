@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeClassifier
-from sklearn.preprocessing import StandardScaler
 
-from tlbook.errors import TlbookError
-from tlbook.methods.classical_adaptation.estimator import Matrix
+from tlbook._arrays import Matrix
+from tlbook._checks import check_choice, check_number
 from tlbook.methods.classical_adaptation.jda import JDA
+from tlbook.probe import domain_error
 
 __all__ = ["BDA", "estimate_balance"]
 
@@ -64,15 +63,17 @@ class BDA(JDA):
         self.balance = balance
 
     def _first_guess(self, xs: Matrix, ys: NDArray[Any], xt: Matrix) -> NDArray[Any]:
-        if self.balance != "estimate" and not (isinstance(self.balance, Real) and 0 <= self.balance <= 1):
-            raise TlbookError(f"balance is {self.balance!r}; expected 0 … 1, or 'estimate'")
+        if isinstance(self.balance, str):
+            check_choice("balance", self.balance, ("estimate",), hint="or give a number, 0 … 1")
+        else:
+            check_number("balance", self.balance, at_least=0, at_most=1, hint="or give 'estimate'")
         self.balances_: list[float] = []
         guess: NDArray[Any] = self._classify(xs, ys).predict(xt)
         return guess
 
     def _gaps(self, xs: Matrix, ys: NDArray[Any], xt: Matrix, pseudo_y: NDArray[Any] | None) -> Matrix:
         assert pseudo_y is not None  # there from the start, by _first_guess
-        mu = self.balance if self.balance != "estimate" else estimate_balance(xs, ys, xt, pseudo_y)
+        mu = estimate_balance(xs, ys, xt, pseudo_y) if isinstance(self.balance, str) else float(self.balance)
         self.balances_.append(mu)
         gaps = super()._gaps(xs, ys, xt, pseudo_y)
         return gaps * np.sqrt([1 - mu] + [mu] * (gaps.shape[1] - 1))
@@ -111,10 +112,5 @@ def estimate_balance(source_x: Matrix, source_y: NDArray[Any], target_x: Matrix,
 def _a_distance(a: Matrix, b: Matrix) -> float:
     if min(len(a), len(b)) < 2:
         return 0.0
-    train, test = (np.concatenate([a[start::2], b[start::2]]) for start in (0, 1))
-    train_d = np.arange(len(train)) >= len(a[::2])
-    test_d = np.arange(len(test)) >= len(a[1::2])
-    scale = StandardScaler().fit(train)
-    line = RidgeClassifier(class_weight="balanced").fit(scale.transform(train), train_d)
-    wrong = line.predict(scale.transform(test)) != test_d
-    return max(0.0, 2 - 2 * float(wrong[test_d].mean() + wrong[~test_d].mean()))
+    error = domain_error((a[::2], b[::2]), (a[1::2], b[1::2]), [RidgeClassifier(class_weight="balanced")])
+    return max(0.0, 2 * (1 - 2 * error))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from tlbook.methods.classical_adaptation.estimator import Matrix, check_dim
+from tlbook._arrays import Matrix
+from tlbook._checks import check_whole
 
 __all__ = ["leading_directions"]
 
@@ -61,7 +62,8 @@ def leading_directions(
         values, vectors = np.linalg.eigh(product(np.eye(p)))
     values, vectors = values[::-1], vectors[:, ::-1]
     rank = int((values > values[0] * p * np.finfo(float).eps).sum())
-    check_dim(dim, rank, "the directions in which the rows vary measurably (standardised features have the most)")
+    hint = f"rows vary measurably in {rank} directions; choose another dim, give more data, or standardise the features"
+    check_whole("dim", dim, at_least=1, at_most=rank, hint=hint)
     values, w = values[:dim], root(vectors[:, :dim])
     length = np.sqrt(values * weight) if whiten else np.linalg.norm(w, axis=0)
     return w / length * np.sign(w[np.abs(w).argmax(axis=0), np.arange(dim)]), values

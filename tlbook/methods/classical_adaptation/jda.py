@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlbook._arrays import Matrix
+from tlbook._checks import check_choice, check_number, check_whole
 from tlbook.methods.classical_adaptation.eigen import leading_directions
-from tlbook.methods.classical_adaptation.estimator import ClosedForm, Matrix, check_count, check_dim, check_positive
+from tlbook.methods.classical_adaptation.estimator import ClosedForm
 
 __all__ = ["JDA", "mean_gaps"]
 
@@ -87,9 +89,11 @@ class JDA(ClosedForm):
 
     def _adapt(self, xs: Matrix, ys: NDArray[Any], xt: Matrix) -> Matrix:
         x = np.concatenate([xs, xt])
-        check_positive("lam", self.lam)
-        check_dim(self.dim, x.shape[1], f"the number of features, n_features = {x.shape[1]}")
-        check_count("iterations", self.iterations)
+        lam = check_number("lam", self.lam, above=0)
+        d = x.shape[1]
+        dim = check_whole("dim", self.dim, at_least=1, at_most=d, hint=f"n_features = {d}, choose another dim")
+        iterations = check_whole("iterations", self.iterations, at_least=1)
+        whiten = check_choice("whiten", self.whiten, (True, False))
         centred = x - x.mean(axis=0)
 
         def scatter(w: Matrix) -> Matrix:  # X H Xᵀ w
@@ -98,9 +102,9 @@ class JDA(ClosedForm):
 
         guesses: list[NDArray[Any]] = []
         pseudo_y = self._first_guess(xs, ys, xt)
-        for _ in range(self.iterations):
+        for _ in range(iterations):
             gaps = centred.T @ self._gaps(xs, ys, xt, pseudo_y)  # each column of them sums to 0: as with x
-            self.weights_, _ = leading_directions(scatter, gaps, self.lam, self.dim, self.whiten)
+            self.weights_, _ = leading_directions(scatter, gaps, lam, dim, whiten)
             pseudo_y = self._classify(xs @ self.weights_, ys).predict(xt @ self.weights_)
             guesses.append(pseudo_y)
         self.pseudo_labels_ = np.stack(guesses)

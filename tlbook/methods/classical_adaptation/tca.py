@@ -10,9 +10,11 @@ from scipy.linalg.blas import dsymv
 from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import rbf_kernel
 
+from tlbook._arrays import Matrix
+from tlbook._checks import check_choice, check_number, check_whole
 from tlbook.errors import TlbookError
 from tlbook.methods.classical_adaptation.eigen import leading_directions
-from tlbook.methods.classical_adaptation.estimator import ClosedForm, Matrix, check_count, check_dim, check_positive
+from tlbook.methods.classical_adaptation.estimator import ClosedForm
 
 __all__ = ["TCA"]
 
@@ -83,7 +85,7 @@ class TCA(ClosedForm):
         x = np.concatenate([xs, xt])
         n = len(x)
         self._check(n)
-        check_dim(self.dim, n - 1, f"one less than the {n} sample(s)")
+        check_whole("dim", self.dim, at_least=1, at_most=n - 1, hint=f"there are {n} sample(s); choose another dim")
         v = np.concatenate([np.full(len(xs), 1 / len(xs)), np.full(len(xt), -1 / len(xt))])  # L = vvᵀ
         self._fit_kernel(x)
         f = self._features(x)
@@ -107,17 +109,17 @@ class TCA(ClosedForm):
         return self._features(x) @ self._coefficients  # KW, with K between x and the samples
 
     def _check(self, n: int) -> None:
-        if self.kernel not in ("linear", "rbf"):
-            raise TlbookError(f"kernel is {self.kernel!r}; expected 'linear' or 'rbf'")
-        check_positive("mu", self.mu)
-        if self.kernel == "rbf" and self.bandwidth is not None:
-            check_positive("bandwidth", self.bandwidth)
+        check_choice("kernel", self.kernel, ("linear", "rbf"))
+        check_number("mu", self.mu, above=0)
+        check_choice("whiten", self.whiten, (True, False))
+        check_whole("seed", self.seed, at_least=0)
+        if self.bandwidth is not None:
+            check_number("bandwidth", self.bandwidth, above=0, hint="None is the median distance")
         if self.landmarks is not None:
-            check_count("landmarks", self.landmarks)
-        if self.landmarks is not None and (self.kernel != "rbf" or self.landmarks > n):
+            check_whole("landmarks", self.landmarks, at_least=1, at_most=n, hint=f"there are {n} samples")
+        if self.kernel == "linear" and self.landmarks is not None:
             raise TlbookError(
-                f"landmarks is {self.landmarks} with kernel {self.kernel!r} and {n} samples; expected None, or with "
-                f"'rbf' 1 … {n}: the linear kernel needs no landmarks"
+                f"landmarks is {self.landmarks} with kernel 'linear'; expected None: only 'rbf' needs landmarks"
             )
 
     def _fit_kernel(self, x: Matrix) -> None:

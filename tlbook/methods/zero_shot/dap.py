@@ -8,10 +8,11 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import check_is_fitted
 
+from tlbook._arrays import Labels, Matrix, as_matrix
 from tlbook.errors import TlbookError
-from tlbook.methods.classical_adaptation.estimator import Matrix
-from tlbook.methods.zero_shot.estimator import Labels, ZeroShot
+from tlbook.methods.zero_shot.estimator import ZeroShot
 
 __all__ = ["DAP"]
 
@@ -67,7 +68,8 @@ class DAP(ZeroShot):
 
     def attribute_proba(self, x: Any) -> Matrix:
         """p(a_m = 1 | x) for rows N×D, N×A."""
-        return self._attributes(self._rows(x))
+        check_is_fitted(self)
+        return self._attributes(as_matrix("x", x, self))
 
     def predict_proba(self, x: Any, signatures: Any) -> Matrix:
         """p(z | x) over the classes given, N×C; the rows sum to 1."""

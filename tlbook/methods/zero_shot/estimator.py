@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.linalg import solve
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
-from torch import Tensor
+from sklearn.utils.validation import check_is_fitted
 
+from tlbook._arrays import Labels, Matrix, as_classes, as_matrix
 from tlbook.errors import TlbookError
-from tlbook.methods.classical_adaptation.estimator import LARGEST, Matrix
-from tlbook.methods.method import Place
+from tlbook.methods.place import Place
 
-__all__ = ["Labels", "ZeroShot", "as_array", "ridge"]
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Labels = NDArray[np.int64]
+__all__ = ["ZeroShot", "ridge"]
 
 
 class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
@@ -47,8 +47,8 @@ class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
             TlbookError: when x or the signatures are not finite numbers in N×D and C×A, y does not name rows of the
                 signatures, a class has no example, a column is constant, or a setting is out of range.
         """
-        rows = self._rows(x, reset=True)
-        s = _signatures(signatures)
+        rows = as_matrix("x", x, self, reset=True)
+        s = as_matrix("signatures", signatures)
         if len(s) < 2:
             raise TlbookError(f"signatures has {len(s)} class; expected at least two: one class cannot tell attributes")
         constant = np.flatnonzero(np.ptp(s, axis=0) == 0)
@@ -57,7 +57,13 @@ class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
                 f"{constant.size} column(s) of signatures are constant, the first is {constant[0]}; expected "
                 "attributes that differ between the seen classes: leave these columns out, here and in predict"
             )
-        labels = _labels(y, len(rows), len(s))
+        labels = as_classes("y", y, len(rows), len(s))
+        empty = np.flatnonzero(np.bincount(labels, minlength=len(s)) == 0)
+        if empty.size:
+            raise TlbookError(
+                f"class(es) {', '.join(map(str, empty[:5]))} have a signature and no row of x; expected an example of "
+                "each: give fit the seen classes only, and predict the others"
+            )
         self.n_attributes_in_ = s.shape[1]
         self._learn(rows, labels, s)
         return self
@@ -73,19 +79,22 @@ class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
             TlbookError: for values that are not finite, or other widths than in ``fit``.
         """
         check_is_fitted(self)
-        rows = self._rows(x)
-        s = _signatures(signatures)
-        if s.shape[1] != self.n_attributes_in_:
-            raise TlbookError(
-                f"signatures has {s.shape[1]} attributes a class; expected {self.n_attributes_in_}, as in fit: "
-                "give the same attributes in the same order"
-            )
-        return self._score(rows, s)
+        rows = as_matrix("x", x, self)
+        return self._score(rows, self._signatures(signatures))
 
     def predict(self, x: ArrayLike | Tensor, signatures: ArrayLike | Tensor) -> Labels:
         """The row of ``signatures`` that fits each row of x best, N; as in :meth:`scores`."""
         best: Labels = self.scores(x, signatures).argmax(axis=1)
         return best
+
+    def _signatures(self, signatures: ArrayLike | Tensor) -> Matrix:
+        s = as_matrix("signatures", signatures)
+        if s.shape[1] != self.n_attributes_in_:
+            raise TlbookError(
+                f"signatures has {s.shape[1]} attributes a class; expected {self.n_attributes_in_}, as in fit: "
+                "give the same attributes in the same order"
+            )
+        return s
 
     @abstractmethod
     def _learn(self, x: Matrix, y: Labels, s: Matrix) -> None:
@@ -94,60 +103,6 @@ class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _score(self, x: Matrix, s: Matrix) -> Matrix:
         """The fit of rows N×D to signatures C×A, N×C."""
-
-    def _rows(self, x: ArrayLike | Tensor, reset: bool = False) -> Matrix:
-        try:
-            rows: Matrix = validate_data(self, X=as_array(x), reset=reset, dtype=np.float64)
-        except ValueError as error:
-            raise TlbookError(
-                f"x cannot be used: {' '.join(str(error).split())}; expected finite numbers, N×D"
-            ) from None
-        return _bounded("x", rows)
-
-
-def _signatures(signatures: ArrayLike | Tensor) -> Matrix:
-    try:
-        s: Matrix = check_array(as_array(signatures), dtype=np.float64, input_name="signatures")
-    except ValueError as error:
-        raise TlbookError(
-            f"signatures cannot be used: {' '.join(str(error).split())}; expected finite numbers, classes × attributes"
-        ) from None
-    return _bounded("signatures", s)
-
-
-def _bounded(name: str, x: Matrix) -> Matrix:
-    if (largest := np.abs(x).max()) > LARGEST:
-        raise TlbookError(f"{name} reaches {largest:.0e}; expected at most {LARGEST:.0e}: standardise it")
-    return x
-
-
-def _labels(y: ArrayLike | Tensor, n: int, classes: int) -> Labels:
-    expected = f"expected one whole number 0 … {classes - 1} a row of x, the row of its class in signatures"
-    try:
-        given = column_or_1d(as_array(y))
-        with np.errstate(invalid="ignore"):  # NaN is not equal to what it becomes
-            labels: Labels = given.astype(np.int64)
-        whole = bool((labels == given).all())
-    except (ValueError, TypeError) as error:
-        raise TlbookError(f"y cannot be used: {' '.join(str(error).split())}; {expected}") from None
-    if len(labels) != n:
-        raise TlbookError(f"y has {len(labels)} labels for {n} rows of x; {expected}")
-    if not whole or labels.min() < 0 or labels.max() >= classes:
-        raise TlbookError(f"y has values from {given.min()} to {given.max()}; {expected}")
-    empty = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
-    if empty.size:
-        raise TlbookError(
-            f"class(es) {', '.join(map(str, empty[:5]))} have a signature and no row of x; expected an example of "
-            "each: give fit the seen classes only, and predict the others"
-        )
-    return labels
-
-
-def as_array(x: ArrayLike | Tensor) -> Any:
-    """A tensor as a numpy array, everything else as it is."""
-    if not isinstance(x, Tensor):
-        return x
-    return (x.double() if x.is_floating_point() else x).detach().cpu().numpy()  # numpy knows no bfloat16
 
 
 def ridge(a: Matrix, b: Matrix, penalty: float) -> Matrix:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tlbook.methods.classical_adaptation.estimator import Matrix, check_positive
-from tlbook.methods.zero_shot.estimator import Labels, ZeroShot, ridge
+from tlbook._arrays import Labels, Matrix
+from tlbook._checks import check_number
+from tlbook.methods.zero_shot.estimator import ZeroShot, ridge
 
 __all__ = ["ESZSL"]
 
@@ -45,12 +46,12 @@ class ESZSL(ZeroShot):
         self.alpha = alpha
 
     def _learn(self, x: Matrix, y: Labels, s: Matrix) -> None:
-        check_positive("gamma", self.gamma)
-        check_positive("alpha", self.alpha)
+        gamma = check_number("gamma", self.gamma, above=0)
+        alpha = check_number("alpha", self.alpha, above=0)
         targets = np.full((len(x), len(s)), -1.0)
         targets[np.arange(len(x)), y] = 1.0
-        to_classes = ridge(x, targets, self.gamma)  # (XᵀX + γI)⁻¹XᵀY, D×C
-        self.V_ = ridge(s, to_classes.T, self.alpha).T  # … S(SᵀS + αI)⁻¹, D×A
+        to_classes = ridge(x, targets, gamma)  # (XᵀX + γI)⁻¹XᵀY, D×C
+        self.V_ = ridge(s, to_classes.T, alpha).T  # … S(SᵀS + αI)⁻¹, D×A
 
     def _score(self, x: Matrix, s: Matrix) -> Matrix:
         return x @ self.V_ @ s.T

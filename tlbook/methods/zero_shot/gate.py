@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from numbers import Real
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import LocalOutlierFactor
-from sklearn.utils.validation import check_array, check_is_fitted
-from torch import Tensor
+from sklearn.utils.validation import check_is_fitted
 
+from tlbook._arrays import Matrix, as_matrix
+from tlbook._checks import check_number, check_whole
 from tlbook.errors import TlbookError
-from tlbook.methods.classical_adaptation.estimator import Matrix
-from tlbook.methods.zero_shot.estimator import as_array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Gate"]
 
@@ -62,28 +63,21 @@ class Gate(BaseEstimator):  # type: ignore[misc]
                 f"detector is {base!r}, which has no score_samples; expected a density or a distance of scikit-learn, "
                 "such as KernelDensity() or LocalOutlierFactor(novelty=True)"
             )
-        if not (isinstance(self.alarms, Real) and 0 < self.alarms < 1):
-            raise TlbookError(f"alarms is {self.alarms!r}; expected a share in (0, 1)")
-        usual, held = train_test_split(_rows(x, least=10), test_size=0.2, random_state=self.seed)
+        alarms = check_number("alarms", self.alarms, above=0, below=1, hint="it is a share of the seen examples")
+        seed = check_whole("seed", self.seed, at_least=0)
+        rows = as_matrix("x", x, self, reset=True, least=10)
+        usual, held = train_test_split(rows, test_size=0.2, random_state=seed)
         self.detector_: Any = clone(base).fit(usual)
-        self.threshold_: float = float(np.quantile(self.detector_.score_samples(held), self.alarms))
+        self.threshold_: float = float(np.quantile(self.detector_.score_samples(held), alarms))
         return self
 
     def score_samples(self, x: ArrayLike | Tensor) -> Matrix:
         """How usual each row of N×D is, N; the scale is the detector's."""
         check_is_fitted(self)
-        scores: Matrix = self.detector_.score_samples(_rows(x))
+        scores: Matrix = self.detector_.score_samples(as_matrix("x", x, self))
         return scores
 
     def predict(self, x: ArrayLike | Tensor) -> NDArray[np.bool_]:
         """Whether each row of N×D is novel, N."""
         novel: NDArray[np.bool_] = self.score_samples(x) < self.threshold_
         return novel
-
-
-def _rows(x: ArrayLike | Tensor, least: int = 1) -> Matrix:
-    try:
-        rows: Matrix = check_array(as_array(x), dtype=np.float64, ensure_min_samples=least)
-    except ValueError as error:
-        raise TlbookError(f"x cannot be used: {' '.join(str(error).split())}; expected finite numbers, N×D") from None
-    return rows

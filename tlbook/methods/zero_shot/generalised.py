@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import auc, recall_score
 
+from tlbook._arrays import Labels, Matrix, as_array, as_matrix
 from tlbook.errors import TlbookError
-from tlbook.methods.classical_adaptation.estimator import Matrix
-from tlbook.methods.zero_shot.estimator import Labels
 
-__all__ = ["Trade", "per_class", "stack", "trade"]
+__all__ = ["SeenUnseenCurve", "calibrated_stacking", "per_class", "seen_unseen_curve"]
 
 
 def per_class(predicted: ArrayLike, truth: ArrayLike) -> float:
@@ -37,7 +37,7 @@ def per_class(predicted: ArrayLike, truth: ArrayLike) -> float:
     return float(recall_score(t, p, labels=np.unique(t), average="macro"))
 
 
-def stack(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
+def calibrated_stacking(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
     """Calibrated stacking (Chao, Changpinyo, Gong and Sha, ECCV 2016): seen classes pay a penalty.
 
     Args:
@@ -54,10 +54,10 @@ def stack(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
 
     Example:
         >>> scores = np.array([[0.9, 0.8], [0.9, 0.2]])
-        >>> stack(scores, [True, False], 0.0).tolist(), stack(scores, [True, False], 0.3).tolist()
-        ([0, 0], [1, 0])
+        >>> [calibrated_stacking(scores, [True, False], penalty).tolist() for penalty in (0.0, 0.3)]
+        [[0, 0], [1, 0]]
     """
-    known = _seen(scores, seen)
+    scores, known = _checked(scores, seen)
     if np.isnan(penalty):
         raise TlbookError("penalty is NaN; expected a number, or plus or minus infinity")
     # a negative penalty is paid by the unseen classes, so that plus and minus infinity leave numbers to compare
@@ -66,7 +66,7 @@ def stack(scores: Matrix, seen: ArrayLike, penalty: float) -> Labels:
 
 
 @dataclass(frozen=True)
-class Trade:
+class SeenUnseenCurve:
     """What every penalty of calibrated stacking buys, from all seen to all unseen.
 
     Attributes:
@@ -97,7 +97,7 @@ class Trade:
         return float(self.penalties[self.harmonic.argmax()])
 
 
-def trade(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> Trade:
+def seen_unseen_curve(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> SeenUnseenCurve:
     """The accuracies on seen and unseen classes for every penalty, exactly.
 
     Args:
@@ -106,16 +106,16 @@ def trade(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> Trade:
         seen: C, whether a class was seen in training.
 
     Raises:
-        TlbookError: as :func:`stack`; and when the truth has no example of a seen, or of an unseen class.
+        TlbookError: as :func:`calibrated_stacking`; and when the truth has no example of a seen, or of an unseen class.
 
     Example:
         >>> scores = np.array([[0.9, 0.8], [0.9, 0.2]])
-        >>> curve = trade(scores, [1, 0], [True, False])
+        >>> curve = seen_unseen_curve(scores, [1, 0], [True, False])
         >>> curve.seen.tolist(), curve.unseen.tolist(), curve.area
         ([1.0, 1.0, 0.0], [0.0, 1.0, 1.0], 1.0)
     """
-    known = _seen(scores, seen)
-    t = np.asarray(truth)
+    scores, known = _checked(scores, seen)
+    t = np.asarray(as_array(truth))
     if t.shape != scores.shape[:1] or not known[t].any() or known[t].all():
         raise TlbookError(
             f"truth has shape {t.shape} for {len(scores)} rows, {int(known[t].sum())} of them of seen classes; "
@@ -133,18 +133,18 @@ def trade(scores: Matrix, truth: ArrayLike, seen: ArrayLike) -> Trade:
     lost = np.bincount(crossed, weight * (best_seen == t), len(penalties)).cumsum()
     of_seen, of_unseen = len(np.unique(t[known[t]])), len(np.unique(t[~known[t]]))
     kept = (weight * (best_seen == t)).sum() - lost
-    return Trade(penalties, kept.clip(0) / of_seen, gained / of_unseen)
+    return SeenUnseenCurve(penalties, kept.clip(0) / of_seen, gained / of_unseen)
 
 
-def _seen(scores: Matrix, seen: ArrayLike) -> NDArray[np.bool_]:
-    known = np.asarray(seen, dtype=bool)
-    if scores.ndim != 2 or known.shape != scores.shape[1:]:
+def _checked(scores: Any, seen: ArrayLike) -> tuple[Matrix, NDArray[np.bool_]]:
+    """The scores in float64, in which a difference neither wraps nor rounds, and which classes are seen."""
+    scores = as_matrix("scores", scores)
+    known = np.asarray(as_array(seen), dtype=bool)
+    if known.shape != scores.shape[1:]:
         raise TlbookError(f"seen has shape {known.shape} for scores of {scores.shape}; expected one mark a class")
-    if not np.isfinite(scores).all():
-        raise TlbookError("scores are not finite; expected finite ones: look for NaN in what they were made from")
     if known.all() or not known.any():
         raise TlbookError(
             f"{int(known.sum())} of {len(known)} classes are seen; expected some seen and some unseen: with no unseen "
             "class this is ordinary classification, with no seen one leave the penalty out"
         )
-    return known
+    return scores, known

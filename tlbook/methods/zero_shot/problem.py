@@ -16,14 +16,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.preprocessing import StandardScaler
 
+from tlbook._arrays import Labels, Matrix
 from tlbook.data import Domain
 from tlbook.evaluate import harmonic_mean
-from tlbook.methods.classical_adaptation.estimator import Matrix
 from tlbook.methods.zero_shot.dap import DAP
-from tlbook.methods.zero_shot.embedding import Embedding
-from tlbook.methods.zero_shot.estimator import Labels, ZeroShot
+from tlbook.methods.zero_shot.estimator import ZeroShot
 from tlbook.methods.zero_shot.eszsl import ESZSL
-from tlbook.methods.zero_shot.generalised import per_class, stack, trade
+from tlbook.methods.zero_shot.generalised import calibrated_stacking, per_class, seen_unseen_curve
+from tlbook.methods.zero_shot.linear_embedding import LinearEmbedding
 from tlbook.methods.zero_shot.selection import Fold, choose
 from tlbook.methods.zero_shot.strokes import frame, measure, signatures
 
@@ -177,7 +177,7 @@ METHODS: dict[str, Setting] = {
     "DAP": Setting("measures", "measures", [DAP(LogisticRegression(C=c, max_iter=1000)) for c in (0.001, 0.01, 0.1)]),
     "ESZSL": Setting("measures", "measures", ESZSL_GRID),
     "ESZSL, from pictures": Setting("pictures", "measures", ESZSL_GRID),
-    "Embedding of pictures": Setting("pictures", "pictures", [Embedding(gamma=g) for g in (1.0, 10.0, 1e2, 1e3)]),
+    "Embedding of pictures": Setting("pictures", "pictures", [LinearEmbedding(gamma=g) for g in (1.0, 10.0, 1e2, 1e3)]),
     "nearest description": Setting("measures", "measures", [NearestDescription()]),
 }
 """For each row of the digits' table what the method is given, and what may be chosen."""
@@ -202,10 +202,10 @@ def scored(method: ZeroShot, task: Problem, penalty: float) -> dict[str, float]:
     of_seen = task.seen[task.test_y]
     found = {"unseen alone": per_class(method.predict(fold.held_x, fold.held_signatures), fold.held_y)}
     for name, paid in (("", 0.0), (", calibrated", penalty)):
-        named = stack(scores, task.seen, paid)
+        named = calibrated_stacking(scores, task.seen, paid)
         seen, unseen = (per_class(named[part], task.test_y[part]) for part in (of_seen, ~of_seen))
         found |= {f"seen{name}": seen, f"unseen{name}": unseen, f"harmonic{name}": harmonic_mean(seen, unseen)}
-    return found | {"area": trade(scores, task.test_y, task.seen).area}
+    return found | {"area": seen_unseen_curve(scores, task.test_y, task.seen).area}
 
 
 def trial(setting: Setting, train: Digits, printed: Digits, test: Digits, held: Sequence[int]) -> dict[str, float]:
@@ -223,7 +223,7 @@ def trial(setting: Setting, train: Digits, printed: Digits, test: Digits, held: 
     penalties = []
     for task in practice:
         method = clone(best).fit(task.x, task.y, task.signatures[task.seen])
-        penalties.append(trade(method.scores(task.test_x, task.signatures), task.test_y, task.seen).best)
+        penalties.append(seen_unseen_curve(method.scores(task.test_x, task.signatures), task.test_y, task.seen).best)
     final = problem(setting.reads, setting.described_by, train, printed, test)
     method = clone(best).fit(final.x, final.y, final.signatures[final.seen])
     return scored(method, final, float(np.median(penalties)))

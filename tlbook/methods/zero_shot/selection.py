@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
+from tlbook._arrays import Labels, Matrix
 from tlbook.errors import TlbookError
-from tlbook.methods.classical_adaptation.estimator import Matrix
-from tlbook.methods.zero_shot.estimator import Labels, ZeroShot
+from tlbook.methods.zero_shot.estimator import ZeroShot
 from tlbook.methods.zero_shot.generalised import per_class
 
 __all__ = ["Choice", "Fold", "choose"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from scipy import ndimage
-from torch import Tensor
 
+from tlbook._arrays import Matrix, as_array
 from tlbook.errors import TlbookError
-from tlbook.methods.classical_adaptation.estimator import Matrix
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["MEASURES", "Signatures", "frame", "measure", "signatures", "skeleton"]
 
@@ -36,7 +38,7 @@ MEASURES = (
 """The names of the columns of :func:`measure`."""
 
 
-def frame(images: Tensor) -> Matrix:
+def frame(images: ArrayLike | Tensor) -> Matrix:
     """Bring each sign to the same frame: its ink's bounding box, scaled to 20 pixels at its longer side, centred.
 
     Args:
@@ -56,9 +58,10 @@ def frame(images: Tensor) -> Matrix:
         array([ 0.,  0.,  0.,  0.,  0., 20., 20., 20., 20., 20., 20., 20., 20.,
                20., 20.,  0.,  0.,  0.,  0.,  0.])
     """
-    if images.dim() != 4:
-        raise TlbookError(f"images have shape {tuple(images.shape)}; expected N×C×H×W")
-    grey = images.float().mean(dim=1).numpy()
+    given: Any = as_array(images)
+    if np.ndim(given) != 4 or 0 in np.shape(given):
+        raise TlbookError(f"images have shape {np.shape(given)}; expected N×C×H×W, at least one image")
+    grey = np.asarray(given, dtype=np.float32).mean(axis=1)
     peak = grey.max(axis=(1, 2))
     if not (np.isfinite(grey).all() and (peak > 0).all()):
         raise TlbookError("an image is empty or not finite; expected bright signs on a dark ground: leave it out")
@@ -107,7 +110,7 @@ def _ring(ink: Mask) -> list[Mask]:
     return [around[:, down : down + height, right : right + width] for down, right in steps]
 
 
-def measure(images: Tensor) -> Matrix:
+def measure(images: ArrayLike | Tensor) -> Matrix:
     """Measure signs: how many holes, how much is hollow, where bays open, strokes end, and in which direction they run.
 
     Each number is taken from one image alone, after :func:`frame`. Hollow and bays are shares of the frame's area: a

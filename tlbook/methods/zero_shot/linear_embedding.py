@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
-from tlbook.methods.classical_adaptation.estimator import Matrix, check_positive, principal_axes
-from tlbook.methods.method import Place
-from tlbook.methods.zero_shot.estimator import Labels, ZeroShot, ridge
+from tlbook._arrays import Labels, Matrix, as_matrix
+from tlbook._checks import check_number
+from tlbook.methods.classical_adaptation.estimator import principal_axes
+from tlbook.methods.place import Place
+from tlbook.methods.zero_shot.estimator import ZeroShot, ridge
 
-__all__ = ["Embedding"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["LinearEmbedding"]
 
 
-class Embedding(ZeroShot):
+class LinearEmbedding(ZeroShot):
     """Classes as points in a plane of their own, examples mapped to their class by a ridge regression.
 
     The signatures are not attributes but any data about the classes: pictures from a schoolbook, counts of words.
@@ -37,7 +46,7 @@ class Embedding(ZeroShot):
         >>> seen = np.column_stack([np.cos(angle), np.sin(angle), np.cos(angle)])  # side data: three numbers a class
         >>> y = np.arange(60) % 3
         >>> x = seen[y, :2] + np.random.default_rng(0).normal(size=(60, 2)) / 9
-        >>> Embedding(dim=2).fit(x, y, seen).predict([[0.0, -1.0]], [[0.7, 0.7, 0.7], [0, -1, 0]]).tolist()
+        >>> LinearEmbedding(dim=2).fit(x, y, seen).predict([[0.0, -1.0]], [[0.7, 0.7, 0.7], [0, -1, 0]]).tolist()
         [1]
     """
 
@@ -48,24 +57,32 @@ class Embedding(ZeroShot):
         self.gamma = gamma
 
     def _learn(self, x: Matrix, y: Labels, s: Matrix) -> None:
-        check_positive("gamma", self.gamma)
+        gamma = check_number("gamma", self.gamma, above=0)
         dim = np.linalg.matrix_rank(s - s.mean(axis=0)) if self.dim is None else self.dim
         self.mean_, self.axes_ = principal_axes(s, dim, "signatures")
         self.x_mean_ = x.mean(axis=0)
-        self.weights_ = ridge(x - self.x_mean_, self.embed(s)[y], self.gamma)
+        self.weights_ = ridge(x - self.x_mean_, self._embed(s)[y], gamma)
 
-    def embed(self, signatures: Matrix) -> Matrix:
+    def embed(self, signatures: ArrayLike | Tensor) -> Matrix:
         """The point of each class, C×dim, from signatures C×A."""
-        points: Matrix = (signatures - self.mean_) @ self.axes_
+        check_is_fitted(self)
+        return self._embed(self._signatures(signatures))
+
+    def points(self, x: ArrayLike | Tensor) -> Matrix:
+        """Where examples N×D are taken, N×dim."""
+        check_is_fitted(self)
+        return self._points(as_matrix("x", x, self))
+
+    def _embed(self, s: Matrix) -> Matrix:
+        points: Matrix = (s - self.mean_) @ self.axes_
         return points
 
-    def points(self, x: Matrix) -> Matrix:
-        """Where examples N×D are taken, N×dim."""
-        points: Matrix = (self._rows(x) - self.x_mean_) @ self.weights_
+    def _points(self, x: Matrix) -> Matrix:
+        points: Matrix = (x - self.x_mean_) @ self.weights_
         return points
 
     def _score(self, x: Matrix, s: Matrix) -> Matrix:
-        return _unit((x - self.x_mean_) @ self.weights_) @ _unit(self.embed(s)).T
+        return _unit(self._points(x)) @ _unit(self._embed(s)).T
 
 
 def _unit(rows: Matrix) -> Matrix:
