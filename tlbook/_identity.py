@@ -14,7 +14,7 @@ import importlib.metadata
 import platform
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
@@ -56,7 +56,7 @@ OF_CLASSES = frozenset(
 )
 
 
-def digest(value: object) -> str:
+def digest(value: object, named: Iterable[tuple[str, object]] = ()) -> str:
     """A hash of a value, 64 hexadecimal digits.
 
     Numbers, texts, containers, tensors and arrays count by content; objects by their class and state, as pickle sees
@@ -66,6 +66,7 @@ def digest(value: object) -> str:
 
     Args:
         value: anything but what has a life outside the process, such as an open file.
+        named: objects that are told elsewhere, such as the method of a bound function: here their name stands for them.
 
     Raises:
         TlbookError: for a value that cannot be told by what it is.
@@ -76,7 +77,11 @@ def digest(value: object) -> str:
         >>> digest(lambda p: 1 - p) == digest(lambda p: 1 - p), digest(lambda p: 1 - p) == digest(lambda p: 1 - 2 * p)
         (True, False)
     """
-    return _Walk().digest(value).hex()
+    walk = _Walk()
+    for name, part in named:
+        walk.kept.append(part)
+        walk.known[id(part)] = _hash("named", name)
+    return walk.digest(value).hex()
 
 
 def fingerprint(name: str, value: object) -> dict[str, str]:

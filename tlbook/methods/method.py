@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,7 @@ class Place:
         spaces: ``"homogeneous"`` where source and target share their input space, else ``"heterogeneous"``.
         arrival: ``"offline"`` where all data is there at the start, else ``"online"``.
         source_labels: whether the source must be labelled.
+        needs_target: whether it learns from unlabelled rows of the target.
     """
 
     target_labels: Literal["all", "few", "none"]
@@ -51,6 +52,7 @@ class Place:
     spaces: Literal["homogeneous", "heterogeneous"] = "homogeneous"
     arrival: Literal["offline", "online"] = "offline"
     source_labels: bool = True
+    needs_target: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Method(nn.Module, ABC):
         label_head: a module from features to class logits.
     """
 
-    place: ClassVar[Place]
+    place: Place
 
     def __init__(self, features: nn.Module, label_head: nn.Module) -> None:
         super().__init__()
