@@ -12,10 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import nn
 
 from tlbook._files import whole_file
-from tlbook._identity import differences, digest, fingerprint
+from tlbook._identity import digest, fingerprint
 from tlbook.data.domain import Domain, checksum
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Method, Phase
@@ -36,7 +35,7 @@ def identity(
     domains: dict[str, Domain | None],
     stretches: Sequence[tuple[Phase, int, int]],
     optimizers: Sequence[torch.optim.Optimizer],
-    callables: dict[str, Callable[..., Any] | None],
+    callables: dict[str, Callable[..., Any]],
     settings: dict[str, object],
 ) -> dict[str, str]:
     """All that the result of a run depends on, by value: a line each, equal in another process.
@@ -45,21 +44,21 @@ def identity(
         TlbookError: for something in the method that cannot be told by its value.
     """
     parts = [("method", method), *((f"method.{name}", part) for name, part in method.named_modules() if name)]
-    told = fingerprint("method", method)
+    told = {name: str(value) for name, value in settings.items()}
     for name, domain in domains.items():
         told[name] = "None" if domain is None else f"{domain!r}, classes {digest(domain.classes)[:8]}"
         told[f"{name}'s content"] = "None" if domain is None else checksum(domain)[:16]
     for (phase, begin, end), optimizer in zip(stretches, optimizers, strict=True):
         learns = [next((path for path, module in parts if module is part), "?") for part in phase.learns]
         groups = [{**group, "params": [tuple(p.shape) for p in group["params"]]} for group in optimizer.param_groups]
+        rates = ", ".join(f"{group.get('name', 'a group')} at {group['lr']}" for group in groups)
         told[f"phase {phase.name}"] = f"steps {begin} to {end}, rate × {phase.rate}, of {', '.join(learns)}"
         told[f"what phase {phase.name} does"] = digest((phase.losses, phase.start), parts)[:16]
-        told |= fingerprint(f"optimizer of phase {phase.name}", type(optimizer))
-        for group in groups:
-            told |= fingerprint(f"{type(optimizer).__name__} of {group.get('name')} in phase {phase.name}", group)
+        kind = f"{type(optimizer).__name__}({rates}), {digest((type(optimizer), optimizer.defaults, groups))[:12]}"
+        told["optimizer"] = f"{told['optimizer']}, then {kind}" if "optimizer" in told else kind
     for name, function in callables.items():
         told[name] = f"{getattr(function, '__name__', type(function).__name__)} {digest(function, parts)[:16]}"
-    return told | {name: str(value) for name, value in settings.items()} | {"torch": torch.__version__}
+    return told | {"torch": str(torch.__version__)} | fingerprint("method", method)
 
 
 class Checkpoint:
@@ -86,6 +85,7 @@ class Checkpoint:
     ) -> None:
         self.path, self.told, self.device = Path(path), told, device
         self.method, self.state = method, {"method": method, **state}
+        self.own = False  # whether what the file keeps is of this run
         if not self.path.parent.is_dir():
             raise TlbookError(f"checkpoint {path} is in no folder that is there; expected one: make it first")
 
@@ -102,12 +102,15 @@ class Checkpoint:
         if _equal(self.method.state_dict(), saved["method"]):  # the same object again, stopped or trained to the end
             own = {f"method.{name}" for name in self.method.state_dict()}
             before, now = ({name: line for name, line in told.items() if name not in own} for told in (before, now))
-        if changed := differences(before, now):
+        if changed := [name for name in {**now, **before} if before.get(name) != now.get(name)]:
+            was, asked = (
+                textwrap.shorten(f"{changed[0]} {run.get(changed[0], 'not there')}", 200) for run in (before, now)
+            )
             raise TlbookError(
-                f"checkpoint {self.path} is of another run: {textwrap.shorten(changed[0], 200)} "
-                f"({len(changed)} differences); expected the same settings, data and weights: delete it, or give "
+                f"checkpoint {self.path} is of another run, with {was}; asked for is {asked}: delete it, or give "
                 "another file"
             )
+        self.own = True
         for name, part in self.state.items():
             part.load_state_dict(saved[name])
         _set_randomness(saved["randomness"], self.device)
@@ -120,15 +123,16 @@ class Checkpoint:
         Raises:
             TlbookError: where it cannot be written.
         """
-        whole = {name: part.state_dict() for name, part in self.state.items()}
+        whole: dict[str, Any] = {name: part.state_dict() for name, part in self.state.items()}
         whole |= {"optimizer": optimizer.state_dict(), "step": step, "identity": self.told}
         whole |= {"randomness": _randomness(self.device)}
         with whole_file(self.path) as file:
             torch.save(whole, file)
+        self.own = True
 
     def put_back(self) -> None:
         """Give the method the weights that the file keeps, after an error."""
-        if self.path.exists():
+        if self.own:
             self.method.load_state_dict(self._read()["method"])
 
     def _read(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tlbook._checkpoint import own_randomness
-from tlbook._checks import check_whole
+from tlbook._checks import check_number, check_whole
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Method, Phase, evaluating
@@ -82,7 +82,9 @@ def check_validation(method: Method, validate: Domain, source: Domain, target: D
     """
     _check_domain("validate", validate)
     if target is not None and (
-        validate.x is target.x or (validate.name == target.name and source.name != target.name) or _same(validate, target)
+        validate.x is target.x
+        or (validate.name == target.name and source.name != target.name)
+        or _same(validate, target)
     ):
         raise TlbookError(
             f"validate is the target {target.name!r}; expected labelled rows of the source, since no target label may "
@@ -106,7 +108,13 @@ def check_method(method: Method, source: Domain, phases: Sequence[Phase], steps:
         TlbookError: for these.
     """
     name = type(method).__name__
-    check_whole("steps", steps, at_least=len(phases), hint=f"each phase of {name} has at least one: " + _named(phases))
+    if not phases:
+        raise TlbookError(f"{name} has no phases; expected one or more: let phases() return a tuple of Phase")
+    for phase in phases:
+        check_number(f"share of the phase {phase.name!r}", phase.share, above=0, hint="leave it out of phases()")
+        check_number(f"rate of the phase {phase.name!r}", phase.rate, above=0, hint="1 keeps the learning rate")
+    names = ", ".join(phase.name for phase in phases)
+    check_whole("steps", steps, at_least=len(phases), hint=f"at least one for each phase of {name}: {names}")
     parameters = list(method.parameters())
     if not any(p.requires_grad for p in parameters):
         raise TlbookError(
@@ -134,10 +142,6 @@ def check_method(method: Method, source: Domain, phases: Sequence[Phase], steps:
             f"the label head gives {tuple(logits.shape[1:])} logits a row, source {source.name!r} has "
             f"{len(source.classes)} classes; expected one logit a class: change the head's last layer"
         )
-
-
-def _named(phases: Sequence[Phase]) -> str:
-    return ", ".join(phase.name for phase in phases)
 
 
 def _check_domain(role: str, domain: Any) -> None:

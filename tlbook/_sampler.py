@@ -46,7 +46,13 @@ class Sampler:
     def __init__(
         self, domain: Domain, batch_size: int, seed: int, stream: int, steps: int, device: torch.device
     ) -> None:
-        self.name, self.n, self.batch_size, self.steps, self.device = domain.name, len(domain), batch_size, steps, device
+        self.name, self.n, self.batch_size, self.steps, self.device = (
+            domain.name,
+            len(domain),
+            batch_size,
+            steps,
+            device,
+        )
         self.reader = None if isinstance(domain.x, Tensor) else ThreadPoolExecutor(1, "rows of " + domain.name)
         self.ahead: deque[tuple[int, Future[Batch]]] = deque()
         self.x, self.y = (domain.x, domain.y) if self.reader else _placed(domain, device)
