@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test outputs bench pins clean
+.PHONY: help book html lab test outputs claims bench pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: $(INSTALLED) ## run every check: style, types, units, chapters, book, page
 
 outputs: $(INSTALLED) ## execute the chapters and refresh the text outputs that are committed
 	$(BIN)/python -m tools.build_book --write-outputs
+
+claims: $(INSTALLED) ## run the chapters on older processors, with more threads, for other seeds: do the claims hold?
+	$(BIN)/python -m tools.claims_everywhere
 
 # The libraries that we compare with pull in old packages, which warn when the chapters import them: a place of their own.
 $(VENV)-bench/.installed: pyproject.toml constraints.txt

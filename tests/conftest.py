@@ -1,6 +1,9 @@
 """What several tests share."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,18 @@ def data_root() -> Path:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package's wheel installed in it, and nothing else of the repository."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source, installed = folder / "source", folder / "site"
+    shutil.copytree(ROOT / "tlbook", source / "tlbook", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source], check=True)
+    (built,) = folder.glob("tlbook-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", installed, built], check=True)
+    return installed

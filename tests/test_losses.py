@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from tlbook import losses
 from tlbook.errors import TlbookError
 from tlbook.losses import mmd
+from tlbook.losses._rows import labelled
 
 F64 = NDArray[np.float64]
 
@@ -420,6 +422,212 @@ def test_coral_does_not_see_a_translation() -> None:
     assert losses.coral(x, y + 3).item() == pytest.approx(losses.coral(x, y).item(), abs=1e-12)
 
 
+# at the edges of the numbers
+
+
+@pytest.mark.parametrize("unbiased", [False, True])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e8])
+@pytest.mark.parametrize(("common", "apart"), [(0, 0), (1e4, 0), (0, 30), (0, 1e4), (1e6, 1e4), (-1e5, 1e6)])
+def test_distances_in_float32_agree_with_float64(common: float, apart: float, scale: float, unbiased: bool) -> None:
+    x, y = random(20, 6), random(31, 6, seed=1)
+    y[0] += 1e3  # one row far off
+    x, y = ((z * scale).float() for z in (x + common, y + common + apart))
+    corals = (losses.coral, lambda a, b: losses.coral(a.repeat(1, 30), b.repeat(1, 30)))
+    for loss in (
+        lambda a, b: losses.mmd2(a, b, [scale, 3 * scale], unbiased),
+        lambda a, b: losses.mmd2(a, b, unbiased=unbiased),
+        lambda a, b: losses.mk_mmd2(a, b, unbiased=unbiased),
+        lambda a, b: losses.linear_mmd2(a[:20], b[:20]),
+        *(corals if scale < 1e8 else ()),  # whose value would leave the range of float32
+    ):
+        found, exact = checked(x, y), checked(x.double(), y.double())
+        value, wanted = loss(*found), loss(*exact)
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value.double(), wanted, rtol=1e-5, atol=1e-6)
+        value.backward()
+        wanted.backward()
+        for a, b in zip(found, exact, strict=True):
+            assert (a.grad.double() - b.grad).abs().max() < 1e-3 * b.grad.abs().max()
+
+
+@pytest.mark.parametrize("width", [10, 11, 12, 40])
+def test_coral_by_rows_or_by_columns_is_numpys_and_has_its_gradient(width: int) -> None:
+    x, y = random(6, width), 2 * random(5, width, seed=1) + 3
+    difference = np.cov(x.numpy(), rowvar=False) - np.cov(y.numpy(), rowvar=False)
+    expected = (difference**2).sum() / (4 * width**2)
+    assert losses.coral(x, y).item() == pytest.approx(expected, rel=1e-12)
+    assert losses.coral(x.float(), y.float()).item() == pytest.approx(expected, rel=1e-5)
+    assert losses.coral(x.float(), x.float()).item() == pytest.approx(0, abs=1e-12)
+    assert torch.autograd.gradcheck(losses.coral, checked(x, y))
+
+
+def test_coral_forms_no_matrix_of_the_width() -> None:
+    x, y = random(4, 8192).float().requires_grad_(), random(4, 8192, seed=1).float()
+    kept: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t.numel()), t)[1], lambda t: t):
+        losses.coral(x, y)
+    assert max(kept) <= 8 * 8192
+
+
+def excluding(z: Tensor) -> Tensor:
+    """The same classifier with a class more, which is impossible."""
+    return torch.cat([z, torch.full((len(z), 1), -math.inf, dtype=z.dtype)], dim=1)
+
+
+def test_a_class_that_cannot_be_changes_neither_value_nor_gradient() -> None:
+    y, without = torch.tensor([0, 2, 1, 0]), excluding(random(4, 3, seed=1))
+    for loss in (
+        losses.entropy,
+        lambda z: losses.cross_entropy(z, y),
+        lambda z: losses.distillation(z, random(4, 3, seed=1) if z.shape[1] == 3 else without, 2.0),
+    ):
+        plain, more = checked(random(4, 3), random(4, 3))
+        with_it = excluding(more).detach().requires_grad_()
+        loss(plain).backward()
+        value = loss(with_it)
+        value.backward()
+        assert value.item() == pytest.approx(loss(plain).item(), abs=1e-12)
+        assert with_it.grad is not None
+        torch.testing.assert_close(with_it.grad[:, :3], plain.grad)
+        assert (with_it.grad[:, 3] == 0).all()
+
+
+def test_distillation_of_a_teacher_that_excludes_a_class_pulls_the_student_away_from_it() -> None:
+    teacher = excluding(random(4, 3))
+    student = random(4, 4, seed=1).requires_grad_()
+    value = losses.distillation(student, teacher, 1.0)
+    p, q = torch.tensor(probabilities(teacher)), torch.tensor(probabilities(student.detach()))
+    assert value.item() == pytest.approx((torch.xlogy(p, p) - p * q.log()).sum().item() / 4, abs=1e-12)
+    value.backward()
+    torch.testing.assert_close(student.grad, (q - p) / 4)
+
+
+@pytest.mark.parametrize("bad", [-100, -1, 4, 10**12])
+def test_labels_outside_the_classes_are_refused(bad: int) -> None:
+    y = torch.tensor([0, bad, 3])
+    for loss in (losses.cross_entropy, losses.margin_loss):
+        with pytest.raises(TlbookError, match=rf"has labels from .*{bad}.*; expected 0 … 3[^\n]*$"):
+            loss(random(3, 4), y)
+
+
+def test_labels_outside_the_classes_make_nan_where_looking_would_wait() -> None:
+    """What is done away from the CPU, seen on the device that computes nothing."""
+    rows, y = labelled("y", torch.zeros(3, 4, device="meta"), torch.zeros(3, dtype=torch.int64, device="meta"))
+    assert (rows.device.type, y.dtype) == ("meta", torch.int64)
+
+
+@pytest.mark.parametrize(
+    "y", [[0, 3, 1], (0, 3, 1), np.array([0, 3, 1]), np.array([0, 3, 1], np.uint8), torch.tensor([0, 3, 1]).int()]
+)
+def test_labels_of_other_kinds_are_taken(y: Tensor) -> None:
+    z, own = random(3, 4), torch.tensor([0, 3, 1])
+    assert torch.equal(losses.cross_entropy(z, y), losses.cross_entropy(z, own))
+    assert torch.equal(losses.margin_loss(z, y), losses.margin_loss(z, own))
+
+
+@pytest.mark.parametrize("y", [[0.0, 1.0, 2.0], torch.ones(3), np.ones(3), "abc", None, ["a", "b", "c"]])
+def test_labels_that_are_no_whole_numbers_are_refused(y: Tensor) -> None:
+    for loss in (losses.cross_entropy, losses.margin_loss):
+        with pytest.raises(TlbookError, match=r"^(y|target) (has the type|is) [^\n]*; expected [^\n]*$"):
+            loss(random(3, 4), y)
+
+
+DISTANCES = [losses.mmd2, losses.mk_mmd2, losses.linear_mmd2, losses.coral, losses.nt_xent]
+
+
+@pytest.mark.parametrize("loss", DISTANCES)
+def test_arrays_lists_and_whole_numbers_are_features_too(loss: Callable[[Any, Any], Tensor]) -> None:
+    x, y = ((10 * random(5, 3, seed=seed)).int() for seed in (0, 1))
+    expected = loss(x.float(), y.float())
+    assert torch.equal(loss(x, y), expected)
+    assert torch.equal(loss(x.tolist(), y.float().tolist()), expected)
+    assert torch.equal(loss(x.numpy(), y.float().numpy()), expected)
+
+
+@pytest.mark.parametrize("loss", DISTANCES)
+@pytest.mark.parametrize("x", ["text", None, [["a"]], torch.zeros(4, 3, dtype=torch.complex64), torch.zeros(4, 0)])
+def test_features_that_are_none_are_refused(loss: Callable[[Any, Any], Tensor], x: object) -> None:
+    with pytest.raises(TlbookError, match=r"^x (is|has) [^\n]*; expected [^\n]*$"):
+        loss(x, x)
+
+
+@pytest.mark.parametrize("loss", DISTANCES)
+def test_two_types_are_not_mixed(loss: Callable[[Any, Any], Tensor]) -> None:
+    with pytest.raises(TlbookError, match=r"^x is torch.float64 on cpu, y torch.float32 on cpu; expected the same"):
+        loss(random(4, 3), random(4, 3, seed=1).float())
+
+
+def test_large_numbers_are_finite() -> None:
+    x, y = (random(4, 3, seed=seed).abs().clamp_max(1.5).float() * 2e38 for seed in (0, 1))
+    assert losses.mmd2(x, y).item() == pytest.approx(losses.mmd2(x.double(), y.double()).item(), abs=1e-4)
+
+
+NO_NUMBERS = [math.nan, math.inf, "text", True, None]
+
+
+@pytest.mark.parametrize("bad", NO_NUMBERS)
+def test_settings_that_are_no_numbers_are_refused(bad: Any) -> None:
+    x, z = random(4, 3), torch.zeros(4)
+    for name, call in {
+        "temperature": lambda: losses.distillation(x, x, bad),
+        "temperature ": lambda: losses.nt_xent(x, x, bad),
+        "rows": lambda: losses.nt_xent(x, x, rows=bad),
+        "strength": lambda: losses.gradient_reversal(x, bad),
+        "n_source": lambda: losses.domain_adversarial(z, bad),
+        "bandwidths": lambda: losses.mmd2(x, x, [bad]),
+        "multipliers": lambda: losses.mk_mmd2(x, x, [1.0, bad]),
+        "multipliers ": lambda: losses.linear_mmd2(x, x, bad),
+        "weights": lambda: losses.mk_mmd2(x, x, [1.0, 2.0], [bad, 1.0]),
+    }.items():
+        with pytest.raises(TlbookError, match=rf"^{name.strip()} is [^\n]*; expected [^\n]*$"):
+            call()
+
+
+def test_a_reversal_of_negative_strength_is_none() -> None:
+    with pytest.raises(TlbookError, match=r"^strength is -1; expected a number, at least 0$"):
+        losses.gradient_reversal(random(3), -1)
+
+
+# weights of rows
+
+
+def test_weighted_losses_are_the_loops_and_their_weights_are_constants() -> None:
+    w = random(3, seed=3).square()
+    for loss, n, z in (
+        (lambda z, w: losses.domain_adversarial(z, 3, w), 3, random(7, 1)),
+        (lambda z, w: losses.cross_entropy(z, torch.tensor([0, 3, 1]), w), 3, random(3, 4)),
+    ):
+        rows = torch.eye(n, dtype=torch.float64) * n
+        parts = torch.stack([loss(z, row) for row in rows]) - loss(z, torch.zeros(n).double())  # each source row alone
+        expected = (w * parts).mean() + loss(z, torch.zeros(n).double())
+        torch.testing.assert_close(loss(z, w), expected)
+        torch.testing.assert_close(loss(z, torch.ones(n).double()), loss(z, None))
+        z, w_free = checked(z, w)
+        loss(z, w_free).backward()
+        assert w_free.grad is None
+        assert torch.autograd.gradcheck(lambda z, loss=loss: loss(z, w), (z,))
+
+
+@pytest.mark.parametrize(
+    ("weights", "line"),
+    [
+        (torch.ones(2), r"^weights has shape \(2,\)"),
+        (torch.ones(3, 1), r"^weights has shape \(3, 1\)"),
+        (torch.tensor([1.0, -1.0, 1.0]), r"^weights has numbers below 0 or not finite"),
+        (torch.tensor([1.0, math.nan, 1.0]), r"^weights has numbers below 0 or not finite"),
+        (torch.tensor([1.0, math.inf, 1.0]), r"^weights has numbers below 0 or not finite"),
+        ("text", r"^weights is str; expected"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(weights: Any, line: str) -> None:
+    for call in (
+        lambda: losses.domain_adversarial(torch.zeros(6, 1), 3, weights),
+        lambda: losses.cross_entropy(torch.zeros(3, 2), torch.tensor([0, 1, 0]), weights),
+    ):
+        with pytest.raises(TlbookError, match=line + r"[^\n]*$"):
+            call()
+
+
 # all of them
 
 
@@ -527,7 +735,7 @@ def test_nt_xent_of_many_views_holds_only_some_rows_of_the_cosines(rows: int) ->
         (random(3, 3), random(3, 3), {"temperature": 0.0}, r"^temperature is 0.0"),
         (random(3, 3), random(3, 3), {"temperature": -1.0}, r"^temperature is -1.0"),
         (random(3, 3), random(3, 3), {"temperature": math.nan}, r"^temperature is nan"),
-        (random(3, 3), random(3, 3), {"rows": 0}, r"rows 0; expected"),
+        (random(3, 3), random(3, 3), {"rows": 0}, r"^rows is 0; expected"),
         (random(3, 3) * math.nan, random(3, 3), {}, r"^x has values that are not finite"),
         (random(3, 3), random(3, 3) / 0, {}, r"^y has values that are not finite"),
     ],

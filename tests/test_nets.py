@@ -1,6 +1,8 @@
 """Shapes of the networks, and batch statistics against numpy."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -294,3 +296,87 @@ def test_mlp_is_linear_layers_with_relu_between_them() -> None:
 def test_mlp_needs_an_input_and_an_output(widths: tuple[int, ...]) -> None:
     with pytest.raises(TlbookError, match=r"expected at least two"):
         nets.mlp(*widths)
+
+
+SIZES = [0, -1, 2.5, float("nan"), float("inf"), "text", None, True]
+BUILDERS: list[tuple[Callable[..., object], dict[str, int], tuple[str, ...]]] = [
+    (nets.CapsuleLayer, {"inputs": 3, "width": 2, "outputs": 2, "out_width": 2}, ("iterations",)),
+    (nets.PrimaryCapsules, {"channels": 1}, ("kinds", "width", "kernel", "stride")),
+    (nets.ClasswiseMLP, {"width": 2, "hidden": 2, "classes": 2}, ()),
+    (nets.conv_features, {}, ("channels", "kernel")),
+    (nets.DomainBatchNorm, {"channels": 3}, ()),
+]
+
+
+@pytest.mark.parametrize("bad", SIZES)
+@pytest.mark.parametrize(("build", "needed", "others"), BUILDERS)
+def test_sizes_that_mean_nothing_are_refused(
+    build: Callable[..., object], needed: dict[str, int], others: tuple[str, ...], bad: Any
+) -> None:
+    for name in (*needed, *others):
+        with pytest.raises(TlbookError, match=rf"^{name} is [^\n]*; expected [^\n]*$"):
+            build(**(needed | {name: bad}))
+
+
+@pytest.mark.parametrize("bad", SIZES)
+def test_widths_and_iterations_that_mean_nothing_are_refused(bad: Any) -> None:
+    for call in (
+        lambda: nets.mlp(3, bad),
+        lambda: nets.conv_features(widths=(4, bad)),
+        lambda: nets.route(torch.ones(2, 3, 2, 2), bad),
+    ):
+        with pytest.raises(TlbookError, match=r"^(a width of the mlp|widths|a width|iterations) is [^\n]*; expected"):
+            call()
+
+
+@pytest.mark.parametrize("bad", [-1, float("nan"), float("inf"), "text"])
+@pytest.mark.parametrize("name", ["eps", "momentum", "affine"])
+def test_settings_of_domain_batch_norm(name: str, bad: Any) -> None:
+    with pytest.raises(TlbookError, match=rf"^{name} is [^\n]*; expected [^\n]*$"):
+        nets.DomainBatchNorm(3, **{name: bad})
+
+
+@pytest.mark.parametrize("through", ["lats", None, 1, ""])
+def test_what_a_gradient_passes_through_is_last_or_all(through: Any) -> None:
+    for call in (
+        lambda: nets.route(torch.ones(2, 3, 2, 2), 3, through),
+        lambda: nets.CapsuleLayer(1, 1, 1, 1, 3, through),
+    ):
+        with pytest.raises(TlbookError, match=r"^through is [^\n]*; expected 'last' or 'all'[^\n]*$"):
+            call()
+
+
+def test_squash_of_whole_numbers_is_that_of_the_same_floats() -> None:
+    s = torch.tensor([[3, 4], [0, 0], [-7, 1]])
+    for dtype in (torch.int64, torch.int8):
+        assert torch.equal(nets.squash(s.to(dtype)), nets.squash(s.float()))
+
+
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e8, 1e12, 1e19, 1e25, 3e38])
+def test_squash_and_routing_of_any_length_are_finite_and_right(size: float) -> None:
+    s = torch.tensor([[0.6, 0.8], [0.8, -0.6]]).mul(size).requires_grad_()
+    exact = s.detach().double().requires_grad_()
+    for of in (s, exact):
+        nets.squash(of)[:, 0].sum().backward()
+    torch.testing.assert_close(nets.squash(s).double(), nets.squash(exact), rtol=1e-6, atol=1e-7)
+    assert s.grad is not None
+    assert exact.grad is not None
+    torch.testing.assert_close(s.grad.double() * size, exact.grad * size, rtol=1e-4, atol=1e-6)
+    layer = nets.CapsuleLayer(3, 2, 2, 4)
+    with torch.no_grad():
+        layer.weight.mul_(min(size, 1e30))
+    u = torch.randn(2, 3, 2, requires_grad=True)
+    layer(u).sum().backward()
+    assert u.grad is not None
+    assert u.grad.isfinite().all()
+
+
+def test_classwise_heads_start_as_linear_layers_do() -> None:
+    """Uniform up to 1/√inputs, in both layers, weights and biases."""
+    torch.manual_seed(0)
+    for name, w in nets.ClasswiseMLP(16, 25, 4000).named_parameters():
+        bound = 1 / 4 if name.startswith("hidden") else 1 / 5
+        assert w.abs().max().item() == pytest.approx(bound, rel=1e-3), name
+        assert w.abs().max().item() <= bound + 1e-7, name
+        assert w.std().item() == pytest.approx(bound / 3**0.5, rel=0.03), name
+        assert abs(w.mean().item()) < 0.01, name

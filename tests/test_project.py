@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -20,6 +20,10 @@ PINS = {
     Requirement(line).name.lower().replace("_", "-"): next(iter(Requirement(line).specifier)).version
     for line in (ROOT / "constraints.txt").read_text().splitlines()
     if line and not line.startswith("#")
+}
+COLAB = {
+    canonicalize_name(one.name): next(iter(one.specifier)).version
+    for one in map(Requirement, re.findall(r"^[^#\n].*", (ROOT / "tests" / "colab.txt").read_text(), re.MULTILINE))
 }
 EXTRAS = PROJECT["optional-dependencies"]
 REQUIREMENTS = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
@@ -29,6 +33,16 @@ REQUIREMENTS = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() fo
 def test_every_dependency_is_pinned_to_a_version_that_it_allows(requirement: str) -> None:
     wanted = Requirement(requirement)
     assert wanted.specifier.contains(PINS[wanted.name.lower().replace("_", "-")])
+
+
+@pytest.mark.parametrize("requirement", PROJECT["dependencies"])
+def test_installing_on_colab_changes_nothing_that_is_there(requirement: str) -> None:
+    wanted = Requirement(requirement)
+    assert wanted.specifier.contains(COLAB[canonicalize_name(wanted.name)]), "pip install tlbook would replace it"
+
+
+def test_colab_runs_a_python_that_is_allowed() -> None:
+    assert SpecifierSet(PROJECT["requires-python"]).contains("3.12.12")
 
 
 def test_torch_is_pinned_and_its_predecessor_allowed() -> None:
@@ -101,17 +115,7 @@ def test_the_front_doors_name_every_chapter_in_the_order_of_the_contents(page: s
     assert re.findall(r"\]\((?:book/)?(\w+)\.ipynb\)", (ROOT / page).read_text()) == chapters
 
 
-def test_the_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
-    source, site = tmp_path / "source", tmp_path / "site"
-    shutil.copytree(ROOT / "tlbook", source / "tlbook", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    pip = [sys.executable, "-m", "pip", "--quiet"]
-    wheel = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source]
-    subprocess.run([*pip, *wheel], check=True)
-    (built,) = tmp_path.glob("tlbook-*.whl")
-    subprocess.run([*pip, "install", "--no-deps", "--target", site, built], check=True)
-
+def test_the_wheel_works_outside_the_checkout(site: Path, tmp_path: Path) -> None:
     shipped = {str(file.relative_to(site)) for file in site.rglob("*")}
     assert {"tlbook/py.typed", "tlbook/methods/__init__.pyi", "tlbook/experiments/result.schema.json"} <= shipped
     assert not [name for name in shipped if name.startswith(("tools", "tests", "book"))]

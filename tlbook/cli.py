@@ -127,7 +127,7 @@ def _training() -> str:
 
 
 def _data() -> str:
-    from tlbook.data.catalogue import data_root
+    from tlbook.data.root import data_root
 
     root = data_root()
     existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())

@@ -473,7 +473,8 @@ def _place(device: str | torch.device, precision: str) -> tuple[torch.device, st
 def _fast_bf16(kind: str) -> bool:
     if kind == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)
-    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    there = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return there and torch.backends.cpu.get_cpu_capability().startswith("AVX512")  # unless torch is held to older ones
 
 
 def _check_numbers(

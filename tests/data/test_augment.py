@@ -53,8 +53,27 @@ def test_an_unlabelled_domain_stays_unlabelled() -> None:
     assert jitter(DIGITS.unlabelled(), times=2, seed=0).y is None
 
 
-def test_what_cannot_be_turned_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"times": 0}, "times is 0; expected a whole number, at least 1"),
+        ({"times": 1.5}, "times is 1.5; expected a whole number"),
+        ({"seed": -1}, "seed is -1; expected a whole number, at least 0"),
+        ({"degrees": -1}, "degrees is -1; expected a number, at least 0"),
+        ({"pixels": float("nan")}, "pixels is nan; expected a number"),
+        ({"scale": 1}, "scale is 1; expected a number, at least 0 and below 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(asked, says) -> None:
+    with pytest.raises(TlbookError, match=rf"^{says}[^\n]*$"):
+        jitter(DIGITS, **{"times": 2, "seed": 0} | asked)
+
+
+def test_images_that_are_not_square_are_refused() -> None:
     with pytest.raises(TlbookError, match="expected square images"):
-        jitter(Domain("toy", torch.zeros(2, 3), None, ("cat",)), times=2, seed=0)
-    with pytest.raises(TlbookError, match="times = 0"):
-        jitter(DIGITS, times=0, seed=0)
+        jitter(Domain("toy", torch.zeros(2, 1, 3, 4), None, ("cat",)), times=2, seed=0)
+
+
+def test_images_on_disk_are_refused(tmp_path) -> None:
+    with pytest.raises(TlbookError, match=r"^digits lies on disk; expected a domain in memory[^\n]*$"):
+        jitter(DIGITS.to_disk(tmp_path / "digits"), times=2, seed=0)

@@ -14,7 +14,8 @@ from PIL import Image
 
 from tlbook.data import checksum, load, mnist_m, names, rendered
 from tlbook.data.blend import blend
-from tlbook.data.catalogue import SOURCES, data_root
+from tlbook.data.catalogue import COLLECTIONS, SOURCES
+from tlbook.data.root import data_root
 from tlbook.data.source import Store
 from tlbook.errors import TlbookError
 
@@ -44,6 +45,15 @@ def test_an_unknown_name_gets_the_nearest(given, near):
     with pytest.raises(TlbookError, match=rf"^unknown data '{given}', expected .*\b{near}\b.*; .*list") as caught:
         load(given)
     assert "usps" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_what_is_no_domain_says_who_reads_it(name):
+    reader = COLLECTIONS[name].reader
+    with pytest.raises(TlbookError, match=rf"^{name} is no domain by itself[^\n]*{reader} reads it$"):
+        load(name)
+    module, function = reader.rsplit(".", 1)
+    assert callable(getattr(__import__(module, fromlist=[function]), function))
 
 
 def test_an_unheard_of_name_gets_them_all():

@@ -1,12 +1,15 @@
 """``tlbook data list | fetch | verify``."""
 
 import dataclasses
+import hashlib
 
 import pytest
 from typer.testing import CliRunner
 
-from tlbook.data.catalogue import SOURCES
+from tlbook.data.catalogue import COLLECTIONS, SOURCES
 from tlbook.data.commands import app
+from tlbook.data.source import File, collection_of_files, md5_is
+from tlbook.data.text import SENTENCES, WIKITEXT
 
 
 @pytest.fixture
@@ -28,9 +31,11 @@ def test_list_shows_every_set_and_what_is_here(tlbook_data, tmp_path):
     result = tlbook_data("list")
     assert result.exit_code == 0
     rows = {line.split()[0]: line for line in result.output.splitlines()}
-    assert list(rows)[1:-1] == list(SOURCES)
+    assert list(rows)[1:-1] == [*SOURCES, *COLLECTIONS]
     assert " ".join(rows["mnist"].split()) == "mnist real 1×28×28 10 60,000 10,000 yes CC BY-SA 3.0"
-    here = {name: " yes " in rows[name] for name in SOURCES}
+    assert " ".join(rows["trec"].split()) == "trec text – 6 5,452 500 no research"
+    assert " ".join(rows["wikitext-2"].split()) == "wikitext-2 text – – 8,118 – no CC BY-SA 3.0"
+    here = {name: " yes " in rows[name] for name in rows if name in SOURCES}
     assert here == {name: name in ("digits", "rendered-digits", "digits-m", "mnist", "usps") for name in SOURCES}
     assert result.output.splitlines()[-1] == f"Real sets are kept in {tmp_path}"
 
@@ -71,7 +76,7 @@ def test_fetch_all_asks_for_every_set(tlbook_data, monkeypatch):
     asked = []
     monkeypatch.setattr("tlbook.data.commands._each", lambda names, **how: asked.append((names, how)))
     tlbook_data("fetch", "--all")
-    assert asked == [(list(SOURCES), {"download": True, "check": False})]
+    assert asked == [([*SOURCES, *COLLECTIONS], {"download": True, "check": False})]
 
 
 def test_verify_checks_what_is_here(tlbook_data, monkeypatch):
@@ -94,3 +99,44 @@ def test_verify_names_a_missing_file_and_does_not_fetch(tlbook_data):
     result = tlbook_data("verify", "usps")
     assert result.exit_code == 1
     assert "zip.train.gz is missing" in result.stderr
+
+
+def test_texts_are_fetched_listed_and_verified(tlbook_data, tmp_path, website, monkeypatch):
+    text = b"1 a text\n"
+    file = File("a/text", (website.url + "/text",), md5_is(hashlib.md5(text).hexdigest()))
+    made_up = {"kind": "text", "classes": 2, "sizes": {"train": 1}, "licence": "none", "home": "", "reader": "nobody"}
+    monkeypatch.setitem(COLLECTIONS, "made-up", collection_of_files((file,), name="made-up", **made_up))
+    website.replies["/text"] = [text]
+    assert "text is missing and download=False" in tlbook_data("verify", "made-up").stderr
+    assert website.asked == []
+    assert tlbook_data("fetch", "made-up").output == "made-up: ready\n"
+    assert (tmp_path / "a" / "text").read_bytes() == text
+    assert tlbook_data("verify", "made-up").output == "made-up: as published\n"
+    (tmp_path / "a" / "text").write_bytes(b"other")
+    assert "text is damaged and download=False" in tlbook_data("verify", "made-up").stderr
+
+
+def test_the_real_texts_are_as_published(real_root, monkeypatch):
+    monkeypatch.setenv("TLBOOK_DATA", str(real_root))
+    texts = [name for name, collection in COLLECTIONS.items() if collection.kind == "text"]
+    result = CliRunner().invoke(app, ["verify", *texts])
+    assert result.output == "".join(f"{name}: as published\n" for name in texts)
+
+
+def test_sizes_of_texts_are_those_of_the_files(real_root):
+    for name in SENTENCES:
+        for split, size in COLLECTIONS[name].sizes.items():
+            path = real_root / SENTENCES[name].file(split).path
+            assert len(path.read_text(encoding="latin-1").removesuffix("\n").split("\n")) == size
+    lines = sum((real_root / file.path).read_text(encoding="utf-8").count("\n") for file in WIKITEXT)
+    assert lines == COLLECTIONS["wikitext-2"].sizes["train"]
+
+
+def test_a_root_that_cannot_be_written_is_one_line(tlbook_data, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TLBOOK_DATA", str(tmp_path / "file"))
+    for name in ("trec", "mnist", "xlsa17", "mnist-m"):
+        result = tlbook_data("fetch", name)
+        assert result.exit_code == 1
+        assert len(result.stderr.splitlines()) == 1
+        assert result.stderr.startswith(f"{name}: cannot ")

@@ -169,8 +169,8 @@ def test_split_refuses_an_empty_part(domain, fraction):
 def test_images_repeats_grey_and_averages_colour():
     grey = Domain("grey", torch.tensor([10, 20], dtype=torch.uint8).view(2, 1, 1, 1), None, CLASSES)
     assert grey.images(channels=3).x.tolist() == [[[[10]]] * 3, [[[20]]] * 3]
-    colour = Domain("colour", torch.tensor([[1.0, 2.0, 6.0]]).view(1, 3, 1, 1), None, CLASSES)
-    assert colour.images(channels=1).x.tolist() == [[[[3.0]]]]
+    colour = Domain("colour", torch.tensor([[0.125, 0.25, 0.75]]).view(1, 3, 1, 1), None, CLASSES)
+    assert colour.images(channels=1).x.tolist() == [[[[0.375]]]]
 
 
 @pytest.mark.parametrize("size", [28, 9])
@@ -195,7 +195,7 @@ def test_images_refuses_what_cannot_be_made(domain, asked):
 
 
 def test_images_refuses_features():
-    with pytest.raises(TlbookError, match=r"shape \(2, 5\), expected images N×C×H×W"):
+    with pytest.raises(TlbookError, match=r"shape \(2, 5\); expected a batch of images N×C×H×W"):
         Domain("features", torch.zeros(2, 5), None, CLASSES).images(size=28)
 
 

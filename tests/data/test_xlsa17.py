@@ -1,5 +1,8 @@
 """The benchmark layout: counted from 0, classes apart, and a clear line where a file is missing or does not fit."""
 
+import hashlib
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
+from typer.testing import CliRunner
 
 from tlbook.data import xlsa17
+from tlbook.data.commands import app
 from tlbook.data.xlsa17 import load_benchmark, load_splits
 from tlbook.errors import TlbookError
 
@@ -96,7 +101,8 @@ def test_without_the_features_one_line_says_what_is_needed_and_from_where(tmp_pa
     (save(tmp_path) / "xlsa17" / "data" / "CUB" / "res101.mat").unlink()
     assert load_splits("CUB", tmp_path).trainval.tolist() == [1, 0, 4, 3]
     line = (
-        r"^res101\.mat of CUB is missing; expected [^\n]*CUB_res101\.mat or [^\n]*: unpack https?://[^\n]*xlsa17\.zip"
+        r"^res101\.mat of CUB is missing; expected [^\n]*CUB_res101\.mat or [^\n]*: `tlbook data fetch xlsa17`, "
+        r"or unpack https?://[^\n]*xlsa17\.zip"
     )
     with pytest.raises(TlbookError, match=line + r"[^\n]*$"):
         load_benchmark("CUB", tmp_path)
@@ -138,3 +144,82 @@ def test_rubbish_is_refused(file: str, tmp_path: Path) -> None:
 def test_an_unknown_benchmark_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TlbookError, match=r"^benchmark is 'AWA1'; expected one of AWA2, APY, CUB, SUN$"):
         load_splits("AWA1", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("missing", "train", "val"),
+    [
+        (["train_loc"], [0, 1], [3, 4]),
+        (["val_loc"], [0, 1], [3, 4]),
+        (["train_loc", "val_loc"], None, None),
+    ],
+)
+def test_files_without_locations_for_choosing(missing, train, val, tmp_path: Path) -> None:
+    path = save(tmp_path) / "xlsa17" / "data" / "CUB" / "att_splits.mat"
+    table = tables()[0]
+    savemat(path, {key: value for key, value in table.items() if key not in missing})
+    splits = load_splits("CUB", tmp_path)
+    assert sorted(splits.train.tolist()) == (train or [])
+    assert sorted(splits.val.tolist()) == (val or [])
+    splits = load_benchmark("CUB", tmp_path).splits
+    drawn = {tuple(sorted(part.tolist())) for part in (splits.train, splits.val)}
+    assert drawn == {(0, 1), (3, 4)}  # whole classes, each in one of the two
+    assert load_benchmark("CUB", tmp_path).splits.train.tolist() == splits.train.tolist()
+
+
+@pytest.fixture
+def published(tmp_path: Path, website, monkeypatch: pytest.MonkeyPatch):
+    """The archive of a single small benchmark on a server, and an empty data root."""
+    for name in ("AWA2", "APY", "SUN"):
+        monkeypatch.delitem(xlsa17.BENCHMARKS, name)
+    save(tmp_path / "there")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in (tmp_path / "there").rglob("*.mat"):
+            archive.write(file, file.relative_to(tmp_path / "there"))
+        archive.writestr("xlsa17/README", "more than is asked for")
+    website.replies["/xlsa17.zip"] = [packed.getvalue()]
+    monkeypatch.setattr(xlsa17, "HOME", website.url + "/xlsa17.zip")
+    monkeypatch.setenv("TLBOOK_DATA", str(tmp_path / "root"))
+    return website
+
+
+def test_fetch_takes_the_files_out_of_the_archive(published, tmp_path: Path) -> None:
+    def run(*words):
+        return CliRunner().invoke(app, words)
+
+    assert " no " in next(line for line in run("list").output.splitlines() if line.startswith("xlsa17"))
+    assert run("fetch", "xlsa17").output == "xlsa17: ready\n"
+    assert len(load_benchmark("CUB").images) == 10
+    assert sorted(file.name for file in (tmp_path / "root").rglob("*") if file.is_file()) == [
+        "att_splits.mat",
+        "res101.mat",
+    ]
+    assert run("fetch", "xlsa17").exit_code == 0
+    assert published.asked == ["/xlsa17.zip"]
+    assert " yes " in next(line for line in run("list").output.splitlines() if line.startswith("xlsa17"))
+    assert run("verify", "xlsa17").output.startswith("xlsa17: whole, and all parts fit")
+    (tmp_path / "root" / "xlsa17" / "data" / "CUB" / "res101.mat").write_bytes(b"")
+    assert "res101.mat cannot be read" in run("verify", "xlsa17").stderr
+
+
+def test_verify_compares_the_hashes_that_are_known(published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    CliRunner().invoke(app, ["fetch", "xlsa17"])
+    monkeypatch.setitem(xlsa17.MD5, "CUB", "0" * 32)
+    result = CliRunner().invoke(app, ["verify", "xlsa17"])
+    assert result.exit_code == 1
+    assert "att_splits.mat is damaged; expected the file of" in result.stderr
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-100], lambda b: b"<html>", lambda b: b[:200] + b"?" + b[201:]])
+def test_a_damaged_archive_is_not_unpacked(published, tmp_path: Path, damage) -> None:
+    published.replies["/xlsa17.zip"] = [damage(published.replies["/xlsa17.zip"][0])]
+    result = CliRunner().invoke(app, ["fetch", "xlsa17"])
+    assert result.exit_code == 1
+    assert "came damaged twice" in result.stderr
+    assert not list((tmp_path / "root").rglob("*.mat"))
+
+
+def test_the_known_hashes_are_those_of_the_real_files(real_root: Path) -> None:
+    for name, md5 in xlsa17.MD5.items():
+        assert hashlib.md5((real_root / "zero-shot" / f"{name}_att_splits.mat").read_bytes()).hexdigest() == md5

@@ -137,5 +137,5 @@ def test_what_is_said_of_the_pretext_is_what_is_done() -> None:
         assert type(pretext).__name__.lower() == name.split("-")[4]
         if isinstance(pretext, SimCLR):
             assert f"temperature {pretext.temperature}" in experiment.training
-            assert str(pretext.augment) == "Turn(degrees=15, pixels=2, scale=0.2)"
+            assert str(pretext.augment) == "Affine(degrees=15, pixels=2, scale=0.2)"
             assert "by up to 15 degrees, moved by up to 2 pixels and scaled by up to 20 per cent" in experiment.training

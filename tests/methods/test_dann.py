@@ -148,7 +148,7 @@ def test_a_domain_head_that_ends_in_probabilities_is_refused(end: nn.Module) -> 
 def test_a_domain_head_of_two_units_is_refused() -> None:
     features, label_head, _ = parts()
     source, target = batches(torch.float32)
-    with pytest.raises(TlbookError, match=r"^domain_logits has shape \(13, 2\); expected one logit a row[^\n]*$"):
+    with pytest.raises(TlbookError, match=r"^logits has shape \(13, 2\); expected one logit a row[^\n]*$"):
         DANN(features, label_head, nets.mlp(6, 2)).losses(source, target, 0.5)
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from tlbook import evaluate, fit, losses, nets
+from tlbook import evaluate, fit, nets
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
+from tlbook.losses import mmd
 from tlbook.methods import DAN, DDC, Batch, DaNN, DeepCORAL, SourceOnly
 from tlbook.methods.deep_adaptation import DeepAdaptation
 from tlbook.train import DivergedError
@@ -111,7 +112,7 @@ def test_what_is_adapted_unless_one_says_otherwise(kind: Any, lam: float, layers
 
 @each_method
 def test_the_gradient_in_float64(kind: type[DeepAdaptation], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(losses, "_median", lambda squared: torch.tensor(1.7).double())  # it is held
+    monkeypatch.setattr(mmd, "_median", lambda squared: torch.tensor(1.7).double())  # it is held
 
     class Total(nn.Module):
         def __init__(self) -> None:

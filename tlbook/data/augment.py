@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from tlbook._checks import check_number, check_whole
+from tlbook.data.disk import DiskRows
 from tlbook.data.domain import Domain
+from tlbook.data.ranges import check_images, whole_bytes
 from tlbook.errors import TlbookError
 
-__all__ = ["jitter"]
+__all__ = ["affine_maps", "check_affine", "check_square", "jitter", "moved"]
 
 
 def jitter(
@@ -24,7 +27,7 @@ def jitter(
     what comes in over the edge repeats the edge.
 
     Args:
-        domain: square images N×C×S×S, uint8 or float.
+        domain: square images N×C×S×S, uint8 or floats in 0…1.
         times: how many times as many images come back; 1 returns them as they are.
         seed: of the draw; the same seed gives the same images.
         degrees: the largest turn, to either side.
@@ -35,30 +38,46 @@ def jitter(
         A domain of ``times``·N images, the N given ones first.
 
     Raises:
-        TlbookError: when the domain holds no square images or ``times`` is below 1.
+        TlbookError: when the domain holds no square images, floats outside 0…1, or lies on disk; for settings out of
+            range.
 
     >>> domain = Domain("toy", torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), ("cat", "dog"))
     >>> jitter(domain, times=3, seed=0).y
     tensor([0, 1, 0, 1, 0, 1])
     """
-    if domain.x.ndim != 4 or domain.x.shape[2] != domain.x.shape[3]:
-        raise TlbookError(
-            f"{domain.name}: x has shape {tuple(domain.x.shape)}, expected square images N×C×S×S: crop others first"
-        )
-    if times < 1:
-        raise TlbookError(f"{domain.name}: times = {times} given, expected at least 1; 8 gives eight times as many")
+    if isinstance(domain.x, DiskRows):
+        raise TlbookError(f"{domain.name} lies on disk; expected a domain in memory: take a part, .take(i).in_memory()")
+    check_square(domain.name, check_images(domain.name, domain.x))
+    check_whole("times", times, at_least=1, hint="8 gives eight times as many")
+    check_whole("seed", seed, at_least=0)
+    check_affine(degrees, pixels, scale)
     generator = torch.Generator().manual_seed(seed)
     copies = [domain.x]
     for _ in range(times - 1):
-        turns = _maps(len(domain), domain.x.shape[-1], degrees, pixels, scale, generator).to(domain.x.device)
+        turns = affine_maps(len(domain), domain.x.shape[-1], degrees, pixels, scale, generator).to(domain.x.device)
         parts = zip(
             torch.split(domain.x, 4096), torch.split(turns, 4096), strict=True
         )  # floating point takes four times the memory
-        copies += [_moved(x, turn) for x, turn in parts]
+        copies += [moved(x, turn) for x, turn in parts]
     return replace(domain, x=torch.cat(copies), y=None if domain.y is None else domain.y.repeat(times))
 
 
-def _maps(n: int, size: int, degrees: float, pixels: float, scale: float, generator: torch.Generator | None) -> Tensor:
+def check_square(name: str, x: Tensor) -> None:
+    """Images that are turned are square."""
+    if x.shape[2] != x.shape[3]:
+        raise TlbookError(f"{name} has shape {tuple(x.shape)}; expected square images N×C×S×S: crop others first")
+
+
+def check_affine(degrees: float, pixels: float, scale: float) -> None:
+    """The largest turn and shift are at least 0; so is the largest change of size, which is below 1."""
+    check_number("degrees", degrees, at_least=0)
+    check_number("pixels", pixels, at_least=0)
+    check_number("scale", scale, at_least=0, below=1)
+
+
+def affine_maps(
+    n: int, size: int, degrees: float, pixels: float, scale: float, generator: torch.Generator | None
+) -> Tensor:
     """Affine maps N×2×3 from places in the copy to places in the image, both from −1 to 1."""
     draws = torch.rand(4, n, generator=generator) * 2 - 1
     angle, zoom = draws[0] * math.radians(degrees), 1 + draws[1] * scale
@@ -68,8 +87,9 @@ def _maps(n: int, size: int, degrees: float, pixels: float, scale: float, genera
     return torch.stack([top, bottom], dim=1)
 
 
-def _moved(x: Tensor, turn: Tensor) -> Tensor:
+def moved(x: Tensor, turn: Tensor) -> Tensor:
+    """Each image seen through its map; what comes in over the edge repeats the edge."""
     with torch.autocast(x.device.type, enabled=False):  # bfloat16 knows a place to a tenth of a pixel only
         grid = affine_grid(turn, list(x.shape), align_corners=False)
-        moved = grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
-    return (moved.round() if x.dtype == torch.uint8 else moved).to(x.dtype)
+        sampled = grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
+    return whole_bytes(sampled, x.dtype)

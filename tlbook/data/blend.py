@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tlbook.errors import TlbookError
+
 Bytes = NDArray[np.uint8]
 
 
@@ -23,11 +25,32 @@ def blend(digits: Tensor, photographs: Sequence[Bytes], seed: int) -> Tensor:
     Returns:
         Images N×3×H×W, uint8.
 
+    Raises:
+        TlbookError: for digits or photographs of another form, or a photograph that is smaller than a digit.
+
     >>> white, dark = torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), np.full((4, 4, 3), 55, np.uint8)
     >>> blend(white, [dark], seed=0).unique()
     tensor([200], dtype=torch.uint8)
     """
+    if digits.ndim != 4 or digits.shape[1] != 1 or digits.dtype != torch.uint8:
+        raise TlbookError(
+            f"digits are {tuple(digits.shape)} {digits.dtype}; expected grey images N×1×H×W uint8: of floats 0…1 take "
+            "(255 * x).round().to(torch.uint8)"
+        )
     n, _, height, width = digits.shape
+    for photo in photographs:
+        if (
+            photo.ndim != 3
+            or photo.shape[2] != 3
+            or photo.dtype != np.uint8
+            or min(photo.shape[0] - height, photo.shape[1] - width) < 0
+        ):
+            raise TlbookError(
+                f"a photograph is {photo.shape} {photo.dtype}; expected rows×columns×3 uint8, at least "
+                f"{height}×{width}: leave it out, or convert it"
+            )
+    if not photographs:
+        raise TlbookError("no photographs given; expected at least one to cut patches from")
     rows, columns = np.array([photo.shape[:2] for photo in photographs]).T
     starts = np.cumsum(rows * columns) - rows * columns
     pixels = np.concatenate([photo.reshape(-1, 3) for photo in photographs])

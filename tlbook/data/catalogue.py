@@ -1,12 +1,14 @@
-"""The catalogue of domains, and the function that loads one."""
+"""The catalogue of data, and the function that loads a domain of it.
+
+What is known of a set (its files and their hashes, its public homes, its size and licence) stands in the set's own
+module, once; ``SOURCES`` are the domains, ``COLLECTIONS`` what becomes one only with a vocabulary or with attributes.
+``tlbook data list`` shows all of it.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
-from pathlib import Path
-
-import pooch
 
 from tlbook.data.digits import BLENDED, HANDWRITTEN
 from tlbook.data.domain import Domain
@@ -15,8 +17,11 @@ from tlbook.data.mnist_m import MNIST_M
 from tlbook.data.office_caltech import OFFICE_CALTECH
 from tlbook.data.rendered import RENDERED
 from tlbook.data.reviews import REVIEWS
-from tlbook.data.source import Source, Store
+from tlbook.data.root import data_root
+from tlbook.data.source import Collection, Source, Store
+from tlbook.data.text import TEXTS
 from tlbook.data.usps import USPS_DIGITS
+from tlbook.data.xlsa17 import XLSA17
 from tlbook.errors import TlbookError
 
 SOURCES = {
@@ -33,6 +38,7 @@ SOURCES = {
         *REVIEWS,
     )
 }
+COLLECTIONS = {collection.name: collection for collection in (*TEXTS, XLSA17)}
 
 
 def names() -> tuple[str, ...]:
@@ -44,25 +50,17 @@ def names() -> tuple[str, ...]:
     return tuple(SOURCES)
 
 
-def find(name: str) -> Source:
+def find(name: str) -> Source | Collection:
     """Return the catalogue's entry; for an unknown name a TlbookError tells the nearest.
 
     >>> find("usps").licence
     'free for research'
     """
-    if name not in SOURCES:
-        near = " or ".join(difflib.get_close_matches(name, SOURCES, n=3) or SOURCES)
+    known = SOURCES | COLLECTIONS
+    if name not in known:
+        near = " or ".join(difflib.get_close_matches(str(name), known, n=3) or SOURCES)
         raise TlbookError(f"unknown data {name!r}, expected {near}; `tlbook data list` shows them all")
-    return SOURCES[name]
-
-
-def data_root(root: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder of real data: the argument, else ``TLBOOK_DATA``, else the user's cache.
-
-    >>> data_root("somewhere").name
-    'somewhere'
-    """
-    return Path(root or os.environ.get("TLBOOK_DATA") or pooch.os_cache("tlbook")).expanduser()
+    return known[name]
 
 
 def load(name: str, split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True) -> Domain:
@@ -84,6 +82,8 @@ def load(name: str, split: str = "train", root: str | os.PathLike[str] | None = 
     Domain('digits': 450 examples of 3×28×28 uint8, 10 classes: 0, …, 9)
     """
     source = find(name)
+    if isinstance(source, Collection):
+        raise TlbookError(f"{name} is no domain by itself, expected one of the others; {source.reader} reads it")
     if split not in source.sizes:
         splits = " or ".join(source.sizes)
         raise TlbookError(f"{name} has no split {split!r}, expected {splits}; choose one of them")

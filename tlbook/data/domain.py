@@ -17,6 +17,7 @@ from tlbook._checks import check_number, check_whole
 from tlbook.data.arrays import as_labels, as_rows, named_labels
 from tlbook.data.disk import DiskRows, Writer, open_folder
 from tlbook.data.memory import check_fits
+from tlbook.data.ranges import check_images, whole_bytes
 from tlbook.errors import TlbookError
 
 CHUNK_BYTES = 16 * 2**20  # of rows that are hashed or written at a time
@@ -380,22 +381,18 @@ class Domain:
             A domain N×channels×size×size of the same type; uint8 is rounded to the nearest value.
 
         Raises:
-            TlbookError: if x is not N×C×H×W or lies on disk, its channels do not turn into those asked, or size is
-                below 1.
+            TlbookError: if x is not N×C×H×W, has floats outside 0…1 or lies on disk, its channels do not turn into
+                those asked, or size is below 1.
 
         >>> Domain("toy", torch.zeros(2, 1, 16, 16), None, ("cat",)).images(channels=3, size=28)
         Domain('toy': 2 examples of 3×28×28 float32, unlabelled)
         """
-        if self.x.ndim != 4:
-            raise TlbookError(
-                f"{self.name}: x has shape {tuple(self.x.shape)}, expected images N×C×H×W; "
-                "only domains of images can be resized or coloured"
-            )
         if isinstance(self.x, DiskRows):
             raise TlbookError(
                 f"{self.name}: images on disk keep their form, expected a domain in memory; resize before .to_disk, "
                 "or take a part: .take(index).in_memory()"
             )
+        check_images(self.name, self.x)
         have = self.x.shape[1]
         channels = have if channels is None else channels
         if channels != have and (have, channels) not in ((1, 3), (3, 1)):
@@ -414,9 +411,7 @@ class Domain:
                     part = part.mean(dim=1, keepdim=True)
                 if size is not None:
                     part = interpolate(part, size=(size, size), mode="bilinear", antialias=True)
-                if x.dtype == torch.uint8:
-                    part = part.round().clamp(0, 255)
-                parts.append(part.to(x.dtype))
+                parts.append(whole_bytes(part, x.dtype))
             x = torch.cat(parts)
         return replace(self, x=x.expand(-1, channels, -1, -1).contiguous())
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pooch
 import requests
@@ -131,3 +132,49 @@ class Source:
     checksums: Mapping[str, str]
     read: Callable[[str, Store], tuple[Tensor, Tensor]]
     present: Callable[[Path], bool]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """An entry of the catalogue that is no domain by itself: text that needs a vocabulary, features with attributes.
+
+    Args:
+        name: the name that ``tlbook data`` takes.
+        kind: ``"text"`` or ``"zero-shot"``.
+        classes: how many there are; 0 for running text.
+        sizes: number of examples of each split, or of lines.
+        licence: under which the data may be used.
+        home: where the data come from.
+        reader: the function that reads it, as one imports it.
+        fetch: brings the files into a store, where they are not there yet.
+        verify: says how far the files in a store are as published; a TlbookError where they are not.
+        present: root → whether the files are there.
+    """
+
+    name: str
+    kind: str
+    classes: int
+    sizes: Mapping[str, int]
+    licence: str
+    home: str
+    reader: str
+    fetch: Callable[[Store], None]
+    verify: Callable[[Store], str]
+    present: Callable[[Path], bool]
+
+
+def collection_of_files(files: tuple[File, ...], **about: Any) -> Collection:
+    """A collection of files whose hashes are known."""
+
+    def fetch(store: Store) -> None:
+        for file in files:
+            store.get(file)
+
+    def verify(store: Store) -> str:
+        fetch(replace(store, download=False))
+        return "as published"
+
+    def present(root: Path) -> bool:
+        return all((root / file.path).exists() for file in files)
+
+    return Collection(**about, fetch=fetch, verify=verify, present=present)

@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import torch
 
-from tlbook.data.catalogue import data_root
 from tlbook.data.domain import Domain
-from tlbook.data.reviews import FOLDER, RAW
-from tlbook.data.source import File, Store, md5_is
+from tlbook.data.reviews import FOLDER, HOME, RAW
+from tlbook.data.root import data_root
+from tlbook.data.source import File, Store, collection_of_files, md5_is
 from tlbook.errors import TlbookError
 
-__all__ = ["SENTENCES", "Vocabulary", "running_text", "sentences", "wikitext"]
+__all__ = ["SENTENCES", "TEXTS", "Vocabulary", "running_text", "sentences", "wikitext"]
 
 PAD, UNKNOWN = 0, 1
 EXAMPLES = "https://raw.githubusercontent.com/pytorch/examples/main/word_language_model/data/wikitext-2/"
@@ -36,6 +36,11 @@ class Sentences(NamedTuple):
 
     classes: tuple[str, ...]
     files: dict[str, tuple[str, str]]
+
+    def file(self, split: str) -> File:
+        """Where a split lies, and what guards it."""
+        name, md5 = self.files[split]
+        return File(f"{FOLDER}/{name}", (RAW + name,), md5_is(md5))
 
 
 SENTENCES = {
@@ -55,6 +60,34 @@ SENTENCES = {
     ),
 }
 """By name: questions by the kind of answer (TREC), sentences from reviews of films by praise or blame (SST-2)."""
+
+
+TEXTS = (
+    collection_of_files(
+        WIKITEXT,
+        name="wikitext-2",
+        kind="text",
+        classes=0,
+        sizes={"train": 8_118},
+        licence="CC BY-SA 3.0",
+        home="https://github.com/pytorch/examples/tree/main/word_language_model",
+        reader="tlbook.data.text.wikitext",
+    ),
+    *(
+        collection_of_files(
+            tuple(map(SENTENCES[name].file, SENTENCES[name].files)),
+            name=name,
+            kind="text",
+            classes=len(SENTENCES[name].classes),
+            sizes=sizes,
+            licence="research",
+            home=HOME,
+            reader="tlbook.data.text.sentences",
+        )
+        for name, sizes in (("trec", {"train": 5_452, "test": 500}), ("sst-2", {"train": 6_920, "test": 1_821}))
+    ),
+)
+"""The texts as the catalogue knows them; the size of running text is its lines."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +206,8 @@ def sentences(
             f"asked for {name!r}, {split!r}, length {length}; expected one of {', '.join(SENTENCES)}, 'train' or "
             "'test', and a length of at least 1"
         )
-    classes, files = SENTENCES[name]
-    file, md5 = files[split]
-    path = Store(data_root(root), download).get(File(f"{FOLDER}/{file}", (RAW + file,), md5_is(md5)))
+    classes = SENTENCES[name].classes
+    path = Store(data_root(root), download).get(SENTENCES[name].file(split))
     rows, labels = [], []
     for number, line in enumerate(path.read_text(encoding="latin-1").removesuffix("\n").split("\n"), 1):
         label, _, sentence = line.partition(" ")

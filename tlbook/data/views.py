@@ -2,7 +2,7 @@
 
 A random transform of ``torchvision.transforms.v2`` draws its parameters once a call. Given a batch it cuts the same box
 out of every image, and a network can tell two batches of views apart by their boxes. The classes here draw for each
-image: :class:`Crop`, :class:`Turn` and :class:`Light` for the whole batch at once, on the device where it lies, and
+image: :class:`Crop`, :class:`Affine` and :class:`Light` for the whole batch at once, on the device where it lies, and
 :class:`PerImage` with any transform of torchvision, image by image, which takes several times as long. Several in a row
 are a ``torch.nn.Sequential``.
 
@@ -18,11 +18,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from tlbook._checks import check_number
 from tlbook._torchvision import declare_missing_operators
-from tlbook.data.augment import _maps, _moved
+from tlbook.data.augment import affine_maps, check_affine, check_square, moved
+from tlbook.data.ranges import check_form, check_range, whole_bytes
 from tlbook.errors import TlbookError
 
-__all__ = ["Crop", "Light", "PerImage", "Turn"]
+__all__ = ["Affine", "Crop", "Light", "PerImage"]
 
 declare_missing_operators()  # whoever imports this module may import torchvision after it
 
@@ -48,10 +50,11 @@ class Crop(nn.Module):
 
     def __init__(self, scale: tuple[float, float] = (0.08, 1.0), ratio: tuple[float, float] = (3 / 4, 4 / 3)) -> None:
         super().__init__()
-        if not (0 < scale[0] <= scale[1] <= 1 and 0 < ratio[0] <= ratio[1] < math.inf):
-            raise TlbookError(
-                f"scale is {scale}, ratio {ratio}; expected two shares in 0 … 1 and two ratios above 0, rising"
-            )
+        for name, pair, most in (("scale", scale, 1.0), ("ratio", ratio, None)):
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise TlbookError(f"{name} is {pair!r}; expected the least and the largest, as (0.3, 1.0)")
+            check_number(f"{name}[0]", pair[0], above=0)
+            check_number(f"{name}[1]", pair[1], at_least=pair[0], at_most=most)
         self.scale, self.ratio = scale, ratio
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,7 +62,7 @@ class Crop(nn.Module):
         row, column = torch.zeros_like(width), torch.zeros_like(height)
         across = torch.stack([width, row, 2 * left + width - 1], dim=1)  # from −1 … 1 to places in the box, likewise
         down = torch.stack([column, height, 2 * top + height - 1], dim=1)
-        return _moved(x, torch.stack([across, down], dim=1))
+        return moved(x, torch.stack([across, down], dim=1))
 
     def boxes(self, n: int, height: int, width: int, device: torch.device | None = None) -> Tensor:
         """Draw n boxes in images of that size: 4×n, left, top, width and height as shares of the image's sides."""
@@ -80,8 +83,10 @@ class Crop(nn.Module):
         return f"scale={self.scale}, ratio={self.ratio}"
 
 
-class Turn(nn.Module):
-    """Turn, move and scale each image a little; what comes in over the edge repeats the edge.
+class Affine(nn.Module):
+    """Turn, move and scale each image a little: torchvision's ``RandomAffine`` for square images, without shear.
+
+    The scale is uniform as turn and shift are, and what comes in over the edge repeats the edge.
 
     Args:
         degrees: the largest turn, to either side.
@@ -93,22 +98,18 @@ class Turn(nn.Module):
 
     Example:
         >>> images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
-        >>> torch.equal(Turn(degrees=0, pixels=0, scale=0)(images), images)
+        >>> torch.equal(Affine(degrees=0, pixels=0, scale=0)(images), images)
         True
     """
 
     def __init__(self, degrees: float = 15.0, pixels: float = 3.0, scale: float = 0.2) -> None:
         super().__init__()
-        if not (0 <= degrees < math.inf and 0 <= pixels < math.inf and 0 <= scale < 1):
-            raise TlbookError(
-                f"degrees is {degrees}, pixels {pixels}, scale {scale}; expected all at least 0, scale below 1"
-            )
+        check_affine(degrees, pixels, scale)
         self.degrees, self.pixels, self.scale = degrees, pixels, scale
 
     def forward(self, x: Tensor) -> Tensor:
-        if _images(x).shape[2] != x.shape[3]:
-            raise TlbookError(f"x has shape {tuple(x.shape)}; expected square images: crop others first")
-        return _moved(x, _maps(len(x), x.shape[-1], self.degrees, self.pixels, self.scale, None).to(x.device))
+        check_square("x", _images(x))
+        return moved(x, affine_maps(len(x), x.shape[-1], self.degrees, self.pixels, self.scale, None).to(x.device))
 
     def extra_repr(self) -> str:
         """The settings."""
@@ -136,8 +137,8 @@ class Light(nn.Module):
 
     def __init__(self, brightness: float = 0.4, contrast: float = 0.4) -> None:
         super().__init__()
-        if not (0 <= brightness <= 1 and 0 <= contrast <= 1):
-            raise TlbookError(f"brightness is {brightness}, contrast {contrast}; expected both in 0 … 1")
+        check_number("brightness", brightness, at_least=0, at_most=1)
+        check_number("contrast", contrast, at_least=0, at_most=1)
         self.brightness, self.contrast = brightness, contrast
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,7 +147,7 @@ class Light(nn.Module):
         bright = (x.float() * (1 + self.brightness * draws[0])).clamp(0, top)
         mean = bright.mean(dim=(1, 2, 3), keepdim=True)
         changed = (mean + (bright - mean) * (1 + self.contrast * draws[1])).clamp(0, top)
-        return (changed.round() if x.dtype == torch.uint8 else changed).to(x.dtype)
+        return whole_bytes(changed, x.dtype)
 
     def extra_repr(self) -> str:
         """The settings."""
@@ -171,10 +172,17 @@ class PerImage(nn.Module):
         self.transform = transform
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.stack([self.transform(image) for image in _images(x)])
+        changed = [self.transform(image) for image in _images(x)]
+        if odd := {type(image).__name__ for image in changed if not isinstance(image, Tensor)}:
+            raise TlbookError(
+                f"the transform gives {odd.pop()}; expected a tensor C×H×W: leave out what makes pictures"
+            )
+        if len(shapes := {tuple(image.shape) for image in changed}) > 1:
+            raise TlbookError(f"the transform gives images of {len(shapes)} shapes; expected one: crop to a fixed size")
+        return torch.stack(changed)
 
 
 def _images(x: Tensor) -> Tensor:
-    if x.dim() != 4:
-        raise TlbookError(f"x has shape {tuple(x.shape)}; expected a batch of images N×C×H×W")
-    return x
+    """Images in their range, which is not looked at on a GPU: every step would wait for it."""
+    check_form("x", x)
+    return check_range("x", x) if x.device.type == "cpu" else x

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import shutil
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tlbook.data.catalogue import data_root
+from tlbook._files import whole_file
 from tlbook.data.domain import Domain
+from tlbook.data.root import data_root
+from tlbook.data.source import Collection, File, Store, md5_is
 from tlbook.errors import TlbookError
 
-__all__ = ["BENCHMARKS", "HOME", "Benchmark", "Splits", "load_benchmark", "load_splits"]
+__all__ = ["BENCHMARKS", "HOME", "XLSA17", "Benchmark", "Splits", "load_benchmark", "load_splits"]
 
 HOME = "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"
 BENCHMARKS = {"AWA2": (50, 85), "APY": (32, 64), "CUB": (200, 312), "SUN": (717, 102)}
 """For each benchmark the number of classes and of attributes."""
-LOCATIONS = ("train_loc", "val_loc", "trainval_loc", "test_seen_loc", "test_unseen_loc")
+LOCATIONS = ("trainval_loc", "test_seen_loc", "test_unseen_loc")
+FILES = ("att_splits.mat", "res101.mat")
+MD5 = {"AWA2": "fd06297344a3dcf78788bcdd2e265831", "APY": "ba2787272fd620b054b5f5546c5f6d2a"}
+"""Of the ``att_splits.mat`` whose hash is known."""
+ARCHIVE = "xlsa17.zip"
 FOLDERS = ("zero-shot/{name}_{file}", "xlsa17/data/{name}/{file}")
 
 Field = Literal["att", "original_att"]
@@ -35,7 +45,8 @@ class Splits:
         name: of the benchmark.
         classes: C names.
         signatures: C×A.
-        train: images of the training classes, for choosing settings.
+        train: images of the training classes, for choosing settings; empty where the file names neither them nor
+            those of the validation classes.
         val: images of the validation classes, none of them among the training classes.
         trainval: images of the seen classes to learn from.
         test_seen: other images of the seen classes.
@@ -96,7 +107,8 @@ def load_splits(name: str, root: str | os.PathLike[str] | None = None, field: Fi
     try:
         classes = tuple(str(cell[0]) for cell in table["allclasses_names"].ravel())
         signatures = np.asarray(table[field], dtype=np.float64).T
-        train, val, trainval, test_seen, test_unseen = (_from_0(table[key]) for key in LOCATIONS)
+        trainval, test_seen, test_unseen = (_from_0(table[key]) for key in LOCATIONS)
+        train, val = (_from_0(table[key]) if key in table else None for key in ("train_loc", "val_loc"))
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise TlbookError(
             f"{path} cannot be read ({error!r}); expected allclasses_names, {field}, {', '.join(LOCATIONS)}, "
@@ -113,11 +125,18 @@ def load_splits(name: str, root: str | os.PathLike[str] | None = None, field: Fi
             f"{path} has trainval, test_seen and test_unseen of {', '.join(str(len(g)) for g in groups)} images; "
             "expected some in each, and no image in two of them"
         )
+    if train is None:  # some copies have one of the two, or neither
+        train = trainval[:0] if val is None else np.setdiff1d(trainval, val)
+    if val is None:
+        val = np.setdiff1d(trainval, train) if len(train) else trainval[:0]
     return Splits(name, classes, signatures, train, val, trainval, test_seen, test_unseen)
 
 
 def load_benchmark(name: str, root: str | os.PathLike[str] | None = None, field: Field = "att") -> Benchmark:
     """Read ``att_splits.mat`` and, beside it, the features of ``res101.mat``.
+
+    Where the file does not say which of the seen classes are for choosing settings, a third of them is drawn, the same
+    ones every time.
 
     Args:
         name: as :func:`load_splits`.
@@ -148,7 +167,77 @@ def load_benchmark(name: str, root: str | os.PathLike[str] | None = None, field:
             f"{path} puts {int(np.isin(unseen, seen).sum())} of {len(unseen)} test classes among the seen ones; "
             "expected unseen classes apart: the two files are not of one release"
         )
+    if not len(splits.train):
+        held = np.random.RandomState(0).permutation(seen)[: max(1, len(seen) // 3)]
+        chosen = np.isin(y[splits.trainval], held)
+        splits = replace(splits, train=splits.trainval[~chosen], val=splits.trainval[chosen])
     return Benchmark(splits, Domain(name, x, torch.from_numpy(y), splits.classes), seen, unseen)
+
+
+def _places(root: Path) -> Iterator[tuple[str, str, Path | None]]:
+    """Every benchmark and file, and where it lies, if it does."""
+    for name in BENCHMARKS:
+        for file in FILES:
+            places = (root / folder.format(name=name, file=file) for folder in FOLDERS)
+            yield name, file, next((place for place in places if place.exists()), None)
+
+
+def _present(root: Path) -> bool:
+    return all(place for _, _, place in _places(root))
+
+
+def _whole(archive: Path) -> bool:
+    """Whether the archive has every file, each with its own sum right."""
+    try:
+        with ZipFile(archive) as packed:
+            members = {_member(name, file) for name in BENCHMARKS for file in FILES}
+            return members <= set(packed.namelist()) and packed.testzip() is None
+    except (BadZipFile, OSError, zlib.error):
+        return False
+
+
+def _member(name: str, file: str) -> str:
+    return f"xlsa17/data/{name}/{file}"
+
+
+def _fetch(store: Store) -> None:
+    """Take the files that are missing out of the archive, which does not stay."""
+    missing = [(name, file) for name, file, place in _places(store.root) if place is None]
+    if missing:
+        archive = store.get(File(ARCHIVE, (HOME,), _whole))
+        with ZipFile(archive) as packed:
+            for name, file in missing:
+                path = store.root / _member(name, file)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with packed.open(_member(name, file)) as source, whole_file(path) as target:
+                    shutil.copyfileobj(source, target)
+        archive.unlink()
+
+
+def _verify(store: Store) -> str:
+    for name, file, place in _places(store.root):
+        if place is None or (file == FILES[0] and name in MD5 and not md5_is(MD5[name])(place)):
+            raise TlbookError(
+                f"{place or store.root / _member(name, file)} is {'damaged' if place else 'missing'}; expected the "
+                f"file of {HOME}: delete it, and `tlbook data fetch xlsa17`"
+            )
+        if file == FILES[1]:
+            load_benchmark(name, store.root)
+    return "whole, and all parts fit; of the features no published hash is known"
+
+
+XLSA17 = Collection(
+    name="xlsa17",
+    kind="zero-shot",
+    classes=sum(classes for classes, _ in BENCHMARKS.values()),
+    sizes={},
+    licence="research",
+    home=HOME,
+    reader="tlbook.data.xlsa17.load_benchmark",
+    fetch=_fetch,
+    verify=_verify,
+    present=_present,
+)
 
 
 def _find(name: str, file: str, root: Path) -> Path:
@@ -157,8 +246,8 @@ def _find(name: str, file: str, root: Path) -> Path:
         if place.exists():
             return place
     raise TlbookError(
-        f"{file} of {name} is missing; expected {places[0]} or {places[1]}: unpack {HOME} so that the folder xlsa17 "
-        "lies in the data root"
+        f"{file} of {name} is missing; expected {places[0]} or {places[1]}: `tlbook data fetch xlsa17`, or unpack "
+        f"{HOME} so that the folder xlsa17 lies in the data root"
     )
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from tlbook import nets
 from tlbook.data import Domain, jitter, load
-from tlbook.data.views import Turn
+from tlbook.data.views import Affine
 from tlbook.experiments.experiment import Experiment
 from tlbook.experiments.pretraining import pre_train
 from tlbook.methods.finetune import FineTune
@@ -65,7 +65,7 @@ def rotnet() -> RotNet:
 
 def simclr() -> SimCLR:
     """To match views that are turned, moved and scaled."""
-    return SimCLR(features(), nets.mlp(WIDTH, WIDTH, 64), Turn(15, 2, 0.2), temperature=0.2)
+    return SimCLR(features(), nets.mlp(WIDTH, WIDTH, 64), Affine(15, 2, 0.2), temperature=0.2)
 
 
 class PreTrained(FineTune):

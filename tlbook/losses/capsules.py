@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from tlbook.errors import TlbookError
-from tlbook.losses._rows import logit_rows
+from tlbook.losses._rows import labelled, logit_rows
 
 __all__ = ["margin_loss"]
 
@@ -19,26 +18,20 @@ def margin_loss(lengths: Tensor, target: Tensor) -> Tensor:
 
     Args:
         lengths: N×K lengths of the class capsules, 0 … 1.
-        target: N labels in 0 … K−1, int64.
+        target: N labels in 0 … K−1, whole numbers.
 
     Returns:
         A scalar, at least 0.
 
     Raises:
-        TlbookError: when the lengths are not N×K, the labels not N or not below K, or there is no row.
+        TlbookError: as :func:`cross_entropy`, and when there is no row.
 
     Example:
         >>> import torch
         >>> round(margin_loss(torch.zeros(1, 10), torch.tensor([3])).item(), 4)  # 0.9²
         0.81
     """
-    lengths = logit_rows("lengths", lengths)
-    if target.shape != lengths.shape[:1]:
-        raise TlbookError(
-            f"target has shape {tuple(target.shape)} for {len(lengths)} rows of lengths; expected one label a row"
-        )
-    if not len(target) or target.min() < 0 or target.max() >= lengths.shape[1]:
-        raise TlbookError(f"target is {target}; expected at least one label, and labels in 0 … {lengths.shape[1] - 1}")
+    lengths, target = labelled("target", logit_rows("lengths", lengths), target)
     there = F.one_hot(target, lengths.shape[1]).to(lengths.dtype)
     loss = there * F.relu(0.9 - lengths).square() + 0.5 * (1 - there) * F.relu(lengths - 0.1).square()
     return loss.sum(dim=1).mean()

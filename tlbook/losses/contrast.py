@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from tlbook._checks import check_number, check_whole
 from tlbook.errors import TlbookError
 from tlbook.losses._rows import check_finite, pair
 
@@ -46,10 +47,8 @@ def nt_xent(x: Tensor, y: Tensor, temperature: float = 0.5, rows: int = 4096) ->
     check_finite(x, y)
     if len(x) != len(y):
         raise TlbookError(f"x has {len(x)} rows, y {len(y)}; expected as many: two views of each image")
-    if not 0 < temperature < math.inf or rows < 1:
-        raise TlbookError(
-            f"temperature is {temperature}, rows {rows}; expected a temperature above 0 and rows from 1 on"
-        )
+    check_number("temperature", temperature, above=0)
+    check_whole("rows", rows, at_least=1)
     z = torch.cat([x, y])
     length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
     z = z / length.where(length > 0, 1.0)  # a row of zeros has no direction: its cosines are 0, its gradient finite

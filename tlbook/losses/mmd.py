@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from tlbook._checks import check_numbers
 from tlbook.errors import TlbookError
-from tlbook.losses._rows import check_finite, pair
+from tlbook.losses._rows import check_finite, double, pair
 
 __all__ = ["DOUBLINGS", "linear_mmd2", "mk_mmd2", "mmd2"]
 
@@ -48,9 +49,8 @@ def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float] | None = None, unbias
     """
     if bandwidths is None:
         return _quadratic(x, y, (1.0,), (1.0,), median=True, unbiased=unbiased)
-    if not len(bandwidths) or min(bandwidths) <= 0:
-        raise TlbookError(f"bandwidths is {list(bandwidths)}; expected numbers above 0, or None for the median")
-    return _quadratic(x, y, bandwidths, _mixture(bandwidths, None), median=False, unbiased=unbiased)
+    sigmas = check_numbers("bandwidths", bandwidths, above=0, hint="None takes the median distance")
+    return _quadratic(x, y, sigmas, [1 / len(sigmas)] * len(sigmas), median=False, unbiased=unbiased)
 
 
 DOUBLINGS = (2**-1.0, 2**-0.5, 1.0, 2**0.5, 2.0)
@@ -89,7 +89,7 @@ def mk_mmd2(
         >>> mk_mmd2(x, x + 1, multipliers=[1.0]).isclose(mmd2(x, x + 1)).item()
         True
     """
-    return _quadratic(x, y, multipliers, _mixture(multipliers, weights), median=True, unbiased=unbiased)
+    return _quadratic(x, y, *_mixture(multipliers, weights), median=True, unbiased=unbiased)
 
 
 def linear_mmd2(
@@ -125,20 +125,20 @@ def linear_mmd2(
     even, odd = slice(0, len(x) // 2 * 2, 2), slice(1, None, 2)
     pairs = torch.stack([x[even] - x[odd], y[even] - y[odd], x[even] - y[odd], x[odd] - y[even]])
     squared = pairs.square().sum(dim=2)
-    kernel: Tensor = _Kernels.apply(squared, multipliers, _mixture(multipliers, weights))  # type: ignore[no-untyped-call]
+    kernel: Tensor = _Kernels.apply(squared, *_mixture(multipliers, weights))  # type: ignore[no-untyped-call]
     return (kernel[0] + kernel[1] - kernel[2] - kernel[3]).mean()
 
 
-def _mixture(multipliers: Sequence[float], weights: Sequence[float] | None) -> Sequence[float]:
-    if not len(multipliers) or min(multipliers) <= 0:
-        raise TlbookError(f"multipliers is {list(multipliers)}; expected numbers above 0, such as {DOUBLINGS}")
+def _mixture(multipliers: Sequence[float], weights: Sequence[float] | None) -> tuple[list[float], list[float]]:
+    scales = check_numbers("multipliers", multipliers, above=0, hint="losses.DOUBLINGS are the usual ones")
     if weights is None:
-        return [1 / len(multipliers)] * len(multipliers)
-    if len(weights) != len(multipliers) or min(weights) < 0 or abs(sum(weights) - 1) > 1e-6:
+        return scales, [1 / len(scales)] * len(scales)
+    betas = check_numbers("weights", weights, at_least=0)
+    if len(betas) != len(scales) or abs(sum(betas) - 1) > 1e-6:
         raise TlbookError(
-            f"weights is {list(weights)} for {len(multipliers)} multipliers; expected one each, at least 0, with sum 1"
+            f"weights is {betas} for {len(scales)} multipliers; expected one each, at least 0, with sum 1"
         )
-    return weights
+    return scales, betas
 
 
 def _quadratic(
@@ -163,19 +163,12 @@ class _Quadratic(torch.autograd.Function):
         median: bool,
         unbiased: bool,
     ) -> Tensor:
-        n, sums = len(x), [x.sum(dim=0), y.sum(dim=0)]
-        check_finite(*sums)
-        z = x.new_empty(n + len(y), x.shape[1])
-        mean = (sums[0] + sums[1]) / len(z)
-        torch.sub(x, mean, out=z[:n])  # distances stay, rounding errors shrink
-        torch.sub(y, mean, out=z[n:])
-        squared = _squared_distances(z)
-        variance = _median(squared.take(_pairs(len(z), z.device))) if median else torch.ones_like(squared[0, 0])
+        z, squared, variance = _distances(x, y, median, min(multipliers))
         kernel, slope = _kernels(squared, multipliers, weights, variance)
-        coefficients = _coefficients(n, len(y), unbiased, z.dtype, z.device)
-        ctx.n = n
+        coefficients = _coefficients(len(x), len(y), unbiased, z.dtype, z.device)
+        ctx.n, ctx.dtype = len(x), x.dtype
         ctx.save_for_backward(z, slope.mul_(coefficients))
-        return torch.dot(kernel.flatten(), coefficients.flatten())
+        return torch.dot(kernel.flatten(), coefficients.flatten()).to(x.dtype)
 
     @staticmethod
     @once_differentiable
@@ -185,12 +178,35 @@ class _Quadratic(torch.autograd.Function):
         pull = slope * (-4 * grad)
         pull.diagonal().sub_(pull.sum(dim=1))
         with torch.autocast(z.device.type, enabled=False):
-            slopes = pull @ z
+            slopes = (pull @ z).to(ctx.dtype)
         return slopes[: ctx.n], slopes[ctx.n :], None, None, None, None
 
 
-def _squared_distances(z: Tensor, rows: int = 64) -> Tensor:
-    """‖z_i − z_j‖² for all pairs, N×N: so many rows at a time, from the diagonal to the right, then mirrored."""
+def _distances(x: Tensor, y: Tensor, median: bool, narrowest: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows of both about their mean, their squared distances and the σ² that 1 stands for.
+
+    ‖z_i‖² + ‖z_j‖² − 2 z_i·z_j is off by a rounding error of the norms. Where that could be felt by the narrowest
+    kernel, as for domains that are far apart, it is computed in float64; elsewhere than on the CPU always, since
+    looking would make the host wait.
+    """
+    sums = x.sum(dim=0), y.sum(dim=0)
+    check_finite(x, y, sums)
+    if x.device.type != "cpu":
+        x, y = double(x), double(y)
+        sums = x.sum(dim=0), y.sum(dim=0)
+    n = len(x)
+    z = x.new_empty(n + len(y), x.shape[1])
+    mean = (sums[0] + sums[1]) / len(z)
+    torch.sub(x, mean, out=z[:n])  # distances stay, rounding errors shrink
+    torch.sub(y, mean, out=z[n:])
+    squared, norms = _squared_distances(z)
+    variance = _median(squared.take(_pairs(len(z), z.device))) if median else torch.ones_like(squared[0, 0])
+    felt = z.dtype == torch.float32 and z.device.type == "cpu" and not norms.max() < 250 * narrowest**2 * variance
+    return _distances(x.double(), y.double(), median, narrowest) if felt else (z, squared, variance)
+
+
+def _squared_distances(z: Tensor, rows: int = 64) -> tuple[Tensor, Tensor]:
+    """‖z_i − z_j‖² for all pairs, N×N: so many rows at a time, right of the diagonal, then mirrored; and ‖z_i‖²."""
     product = z.new_empty(len(z), len(z))
     with torch.autocast(z.device.type, enabled=False):
         for i in range(0, len(z), rows):
@@ -198,7 +214,7 @@ def _squared_distances(z: Tensor, rows: int = 64) -> Tensor:
             torch.mm(z[i:j], z[i:].T, out=product[i:j, i:])
             product[j:, i:j] = product[i:j, j:].T
     squares = product.diagonal().clone()
-    return product.mul_(-2).add_(squares).add_(squares[:, None]).clamp_min_(0).fill_diagonal_(0)
+    return product.mul_(-2).add_(squares).add_(squares[:, None]).clamp_min_(0).fill_diagonal_(0), squares
 
 
 @lru_cache(maxsize=8)

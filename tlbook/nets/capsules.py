@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from tlbook._checks import check_choice, check_whole
 from tlbook.errors import TlbookError
 
 __all__ = ["CapsuleLayer", "Lengths", "PrimaryCapsules", "route", "routing_steps", "squash"]
@@ -21,7 +22,7 @@ def squash(s: Tensor, dim: int = -1) -> Tensor:
 
     Args:
         s: vectors along ``dim``; a zero vector stays zero and has a finite gradient. Half precision is widened for the
-            length, whose square would leave its range.
+            length, whose square would leave its range; whole numbers become float32.
         dim: the dimension along which a vector lies.
 
     Example:
@@ -30,8 +31,14 @@ def squash(s: Tensor, dim: int = -1) -> Tensor:
                 [0.0000, 0.0000]])
     """
     full = s.to(torch.promote_types(s.dtype, torch.float32))
+    full = full * _shrinkage(full, dim)
     length: Tensor = torch.linalg.vector_norm(full, dim=dim, keepdim=True)
-    return (full * (length / (1 + length.square()))).to(s.dtype)
+    return (full * (length / (1 + length.square()))).to(s.dtype if s.is_floating_point() else full.dtype)
+
+
+def _shrinkage(s: Tensor, dim: int, longest: float = 1e9) -> Tensor:
+    """What makes vectors so short that their squares are in range: 1 for all whose squashed length is not 1 anyway."""
+    return longest / s.detach().abs().amax(dim=dim, keepdim=True).clamp_min(longest)
 
 
 def routing_steps(
@@ -91,10 +98,8 @@ def route(u_hat: Tensor, iterations: int = 3, through: Literal["last", "all"] = 
 
 
 def _check_routing(iterations: int, through: str) -> None:
-    if not isinstance(iterations, int) or iterations < 1:
-        raise TlbookError(f"iterations is {iterations!r}; expected a whole number, at least 1: the paper takes 3")
-    if through not in ("last", "all"):
-        raise TlbookError(f"through is {through!r}; expected 'last' or 'all'")
+    check_whole("iterations", iterations, at_least=1, hint="the paper takes 3")
+    check_choice("through", through, ("last", "all"))
 
 
 class _Routed(torch.autograd.Function):
@@ -131,6 +136,8 @@ class _Routed(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         u, weight, c, s = ctx.saved_tensors
         g = grad.transpose(0, 1)
+        smaller = _shrinkage(s, dim=2)
+        s, g = s * smaller, g * smaller
         n = torch.linalg.vector_norm(s, dim=2, keepdim=True)
         direction = s / n.clamp_min(torch.finfo(s.dtype).tiny)
         shrink = n / (1 + n.square())
@@ -178,10 +185,9 @@ class CapsuleLayer(nn.Module):
     ) -> None:
         super().__init__()
         _check_routing(iterations, through)
-        if min(inputs, width, outputs, out_width) < 1:
-            raise TlbookError(
-                f"a layer of {inputs} capsules of {width} to {outputs} of {out_width}; expected at least 1 of each"
-            )
+        sizes = {"inputs": inputs, "width": width, "outputs": outputs, "out_width": out_width}
+        for name, size in sizes.items():
+            check_whole(name, size, at_least=1)
         self.iterations, self.through = iterations, through
         self.weight = nn.Parameter(0.1 * torch.randn(outputs, width, inputs, out_width))
 
@@ -215,6 +221,9 @@ class PrimaryCapsules(nn.Module):
         kernel: the side of the kernel; 9.
         stride: its step; 2.
 
+    Raises:
+        TlbookError: for a number below 1.
+
     Example:
         >>> PrimaryCapsules(256)(torch.zeros(2, 256, 20, 20)).shape  # 32 kinds at 6×6 places
         torch.Size([2, 1152, 8])
@@ -222,6 +231,9 @@ class PrimaryCapsules(nn.Module):
 
     def __init__(self, channels: int, kinds: int = 32, width: int = 8, kernel: int = 9, stride: int = 2) -> None:
         super().__init__()
+        sizes = {"channels": channels, "kinds": kinds, "width": width, "kernel": kernel, "stride": stride}
+        for name, size in sizes.items():
+            check_whole(name, size, at_least=1)
         self.width = width
         self.conv = nn.Conv2d(channels, kinds * width, kernel, stride)
 

@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 from torch import nn
 
+from tlbook._checks import check_numbers, check_whole
 from tlbook.nets.pixels import Pixels
 
 __all__ = ["conv_features"]
@@ -28,11 +29,19 @@ def conv_features(
         A module from N×C×H×W images, uint8 or float, to N×D features; one named child a block (``pixels``,
         ``conv1``, ``conv2``, …, ``flatten``). D is 768 for 28×28 images and the defaults.
 
+    Raises:
+        TlbookError: for a number that is not a whole one from 1 on, or no width at all.
+
     Example:
         >>> import torch
         >>> conv_features()(torch.zeros(2, 3, 28, 28, dtype=torch.uint8)).shape
         torch.Size([2, 768])
     """
+    check_whole("channels", channels, at_least=1)
+    check_whole("kernel", kernel, at_least=1)
+    check_numbers("widths", widths, at_least=1)
+    for width in widths:
+        check_whole("a width", width, at_least=1)
     blocks: list[tuple[str, nn.Module]] = [("pixels", Pixels())]
     for i, width in enumerate(widths, start=1):
         layers = [nn.Conv2d(channels, width, kernel), *([norm(width)] if norm else []), nn.MaxPool2d(2), nn.ReLU()]

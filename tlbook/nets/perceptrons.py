@@ -7,6 +7,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from tlbook._checks import check_whole
 from tlbook.errors import TlbookError
 
 __all__ = ["ClasswiseMLP", "mlp"]
@@ -22,7 +23,7 @@ def mlp(*widths: int) -> nn.Sequential:
         A module from N×first to N×last, with one named child a layer (``fc1``, ``fc2``, …).
 
     Raises:
-        TlbookError: for fewer than two widths.
+        TlbookError: for fewer than two widths, or a width that is not a whole number from 1 on.
 
     Example:
         >>> mlp(768, 100, 10)(torch.zeros(2, 768)).shape
@@ -30,6 +31,8 @@ def mlp(*widths: int) -> nn.Sequential:
     """
     if len(widths) < 2:
         raise TlbookError(f"mlp got widths {widths}; expected at least two: mlp(inputs, outputs)")
+    for width in widths:
+        check_whole("a width of the mlp", width, at_least=1)
     layers: list[tuple[str, nn.Module]] = []
     last = len(widths) - 1
     for i in range(1, last + 1):
@@ -48,6 +51,9 @@ class ClasswiseMLP(nn.Module):
         hidden: of each perceptron's hidden layer.
         classes: K.
 
+    Raises:
+        TlbookError: for a number below 1.
+
     Example:
         >>> ClasswiseMLP(5, 8, 3)(torch.zeros(2, 5)).shape  # N×D to N×K
         torch.Size([2, 3])
@@ -55,6 +61,8 @@ class ClasswiseMLP(nn.Module):
 
     def __init__(self, width: int, hidden: int, classes: int) -> None:
         super().__init__()
+        for name, size in {"width": width, "hidden": hidden, "classes": classes}.items():
+            check_whole(name, size, at_least=1)
         self.hidden = nn.Linear(width, classes * hidden)
         bound = hidden**-0.5
         self.weight = nn.Parameter(torch.empty(classes, hidden, 1).uniform_(-bound, bound))
