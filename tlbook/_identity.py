@@ -13,6 +13,7 @@ import hashlib
 import importlib.metadata
 import platform
 import sys
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -210,6 +211,8 @@ class _Walk:
                 return self._code(value, {})
             case BuiltinFunctionType() if value.__self__ is None or isinstance(value.__self__, ModuleType):
                 return ["library", value.__module__, value.__qualname__, _version(value.__module__ or "")]
+        if isinstance(value, weakref.ref):
+            return ["weak", value()]
         if hasattr(value, "__wrapped__") and callable(value):  # functools.cache and its like
             return ["wrapped", type(value), value.__wrapped__]
         if isinstance(value, torch.dtype | torch.layout | torch.memory_format):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import pooch
 import torch
 
+from tlbook._identity import digest
 from tlbook.data import Domain, checksum
 from tlbook.methods.method import Method
 from tlbook.train import fit
@@ -29,8 +29,8 @@ def pre_train(
 ) -> None:
     """Train a method in place, or put in what an earlier row kept in the user's cache.
 
-    The file's name tells the method, its steps and batches, the data and the version of torch, so another training
-    never takes it; ``fit`` checks the rest when it opens the file.
+    The file's name tells all that the result depends on, by value: the method with its weights, the data, the settings
+    and the version of torch. Another training never takes it; ``fit`` compares once more when it opens the file.
 
     Args:
         name: what the file's name begins with, one for each kind of training.
@@ -42,7 +42,8 @@ def pre_train(
         batch_size: as in :func:`tlbook.fit`.
         how: the rest of what :func:`tlbook.fit` takes, ``checkpoint`` excepted.
     """
-    run = f"{method} {steps} {batch_size} {checksum(domain)} {torch.__version__}"
-    kept = Path(pooch.os_cache("tlbook")) / "runs" / f"{name}-{seed}-{hashlib.sha256(run.encode()).hexdigest()[:12]}.pt"
+    data = [(checksum(rows), rows.classes) for rows in (domain, target) if rows is not None]
+    run = digest((method, data, seed, steps, batch_size, how, str(torch.__version__)))
+    kept = Path(pooch.os_cache("tlbook")) / "runs" / f"{name}-{seed}-{run[:12]}.pt"
     kept.parent.mkdir(parents=True, exist_ok=True)
     fit(method, domain, target, seed=seed, steps=steps, batch_size=batch_size, checkpoint=kept, **how)
