@@ -39,7 +39,7 @@ class DeepAdaptation(Method):
             a named layer is not used once and gives one tensor, or the rows of both domains differ in type or shape.
     """
 
-    place = Place(target_labels="none", transfers=("features",))
+    place = Place(target_labels="none", transfers=("features",), needs_target=True)
 
     def __init__(self, features: nn.Module, label_head: nn.Module, lam: float, layers: Sequence[str]) -> None:
         super().__init__(features, label_head)

@@ -18,6 +18,7 @@ class Place:
         spaces: ``"homogeneous"`` where source and target share their input space, else ``"heterogeneous"``.
         arrival: ``"offline"`` where all data is there at the start, else ``"online"``.
         source_labels: whether the source must be labelled.
+        needs_target: whether it learns from unlabelled rows of the target.
     """
 
     target_labels: Literal["all", "few", "none"]
@@ -25,3 +26,4 @@ class Place:
     spaces: Literal["homogeneous", "heterogeneous"] = "homogeneous"
     arrival: Literal["offline", "online"] = "offline"
     source_labels: bool = True
+    needs_target: bool = False
