@@ -11,9 +11,9 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Rebuilt whenever a dependency or a pin changes. torch and torchvision are resolved together with the rest, so that
-# the wheel that fits the pins is the one taken.
+# the wheel that fits the pins is the one taken. A .venv that was left half made has no pip: it is made again.
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[book,test]"
 	@touch $@
 
@@ -32,7 +32,7 @@ html: $(INSTALLED) ## render only, with the outputs that the last executions lef
 	$(BIN)/python -m tools.build_book --render-only
 
 lab: $(INSTALLED) ## open the chapters in JupyterLab
-	$(BIN)/jupyter lab book
+	JUPYTER_PATH= $(BIN)/jupyter lab book # another place's kernel called python3 would be taken for this one's
 
 test: $(INSTALLED) ## run every check: style, types, units, chapters, book, pages
 	bash tools/test.sh
@@ -45,7 +45,7 @@ claims: $(INSTALLED) ## run the chapters on older processors, with more threads,
 
 # The libraries that we compare with pull in old packages, which warn when the chapters import them: a place of their own.
 $(VENV)-bench/.installed: pyproject.toml constraints.txt
-	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	@$(VENV)-bench/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	@touch $@
 

@@ -114,7 +114,7 @@ def main() -> None:
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
     whole = {"threads": given.threads, "torch": torch.__version__, "rows": report}
-    (folder / "dann_step.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (folder / "dann_step.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def peak(name: str, batch: int) -> None:
     """Print what a step adds to this process's peak."""
     u, layer = inputs(batch)
     step(FORMS[name], u[:1].detach().requires_grad_(), layer)  # what every first step needs
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: the highest so far becomes the present
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # Linux: the highest so far becomes the present
     before = highest()
     step(FORMS[name], u, layer)
     print(highest() - before)
@@ -93,7 +93,9 @@ def peak(name: str, batch: int) -> None:
 
 def highest() -> float:
     """The most memory that this process has held, in megabytes."""
-    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    [line] = [
+        line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")
+    ]
     return int(line.split()[1]) / 1024
 
 
@@ -131,7 +133,7 @@ def compare(threads: int, rounds: int, batch: int) -> None:
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
     whole = {"threads": threads, "torch": torch.__version__, "batch": batch, "forms": rows}
-    (folder / "routing.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (folder / "routing.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

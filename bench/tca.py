@@ -123,7 +123,7 @@ def main() -> None:
             report[kernel] = {"rows": rows, "sizes": sizes, "seconds": spent, "exponents": powers}
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
-    (folder / "tca.json").write_text(json.dumps(report, indent=1) + "\n")
+    (folder / "tca.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

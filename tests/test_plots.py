@@ -1,6 +1,7 @@
 """Figures come with a text; tables with words; images in a grid."""
 
 import base64
+import io
 import re
 from collections.abc import Iterator
 
@@ -220,3 +221,18 @@ def test_a_matrix_has_its_numbers_where_they_belong() -> None:
     assert [label.get_text() for label in ax.get_xticklabels()] == ["p", "q", "r"]
     with pytest.raises(TlbookError, match=r"^values have shape \(2, 3\); expected 3×2[^\n]*$"):
         plots.matrix(ax, np.zeros((2, 3)), ["p", "q", "r"], ["a", "b"])
+
+
+def test_a_figure_is_the_same_whatever_the_users_matplotlibrc_says() -> None:
+    def drawn() -> bytes:
+        fig, ax = plots.figure()
+        ax.plot([0, 1], [1, 0])
+        ax.set_title("a title")
+        image = io.BytesIO()
+        fig.savefig(image, format="png", metadata={"Software": None})
+        plt.close(fig)
+        return image.getvalue()
+
+    plain = drawn()
+    with plt.rc_context({"font.family": "monospace", "axes.grid": True, "lines.marker": "o", "savefig.bbox": "tight"}):
+        assert drawn() == plain

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,10 +16,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PINS = {
     Requirement(line).name.lower().replace("_", "-"): next(iter(Requirement(line).specifier)).version
-    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#")
 }
 COLAB = {
@@ -57,7 +58,7 @@ def test_pins_hold_on_every_platform() -> None:
 
 
 def test_the_conda_environment_takes_the_same_pins() -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     *conda, pip = environment["dependencies"]
     for line in conda:
         name, _, version = re.fullmatch(r"([\w-]+)(=|>=)?(.*)", line).groups()
@@ -65,28 +66,30 @@ def test_the_conda_environment_takes_the_same_pins() -> None:
         assert name not in PINS, f"{name} is taken by pip, with its pin"
     assert pip["pip"] == ["--constraint constraints.txt", "--editable .[book,test]"]
     assert "pip" in conda
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert '--constraint constraints.txt --editable ".[book,test]"' in makefile, "make and conda install the same"
 
 
 def test_the_lock_file_fits_and_names_no_host() -> None:
-    wanted, lock = (json.loads((ROOT / name).read_text()) for name in ("package.json", "package-lock.json"))
+    wanted, lock = (
+        json.loads((ROOT / name).read_text(encoding="utf-8")) for name in ("package.json", "package-lock.json")
+    )
     for name, version in (wanted["dependencies"] | wanted["devDependencies"]).items():
         assert lock["packages"][f"node_modules/{name}"]["version"] == version
     assert "://" not in json.dumps(lock["packages"])
 
 
 def test_versions_and_licences_agree() -> None:
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == PROJECT["version"]
     assert PROJECT["license"] in citation["license"]
-    assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")
-    assert "Attribution 4.0 International" in (ROOT / "LICENSE-text").read_text()
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("BSD 3-Clause License")
+    assert "Attribution 4.0 International" in (ROOT / "LICENSE-text").read_text(encoding="utf-8")
 
 
 def test_the_readme_names_targets_that_exist_and_all_of_them() -> None:
-    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z]+)`", (ROOT / "README.md").read_text()))
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z]+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert named == targets
 
 
@@ -98,11 +101,11 @@ def test_make_alone_lists_the_targets() -> None:
 def test_continuous_integration_runs_what_a_developer_runs() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text().rstrip().endswith("make test")
+    assert script.read_text(encoding="utf-8").rstrip().endswith("make test")
 
 
 def test_every_page_is_in_the_contents_and_exists() -> None:
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     listed = [contents["root"], *(page["file"] for part in contents["parts"] for page in part["chapters"])]
     pages = [path for kind in ("ipynb", "md") for path in (ROOT / "book").glob(f"*.{kind}")]
     assert sorted(listed) == sorted(str(page.relative_to(ROOT).with_suffix("")) for page in pages)
@@ -110,15 +113,19 @@ def test_every_page_is_in_the_contents_and_exists() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "book/index.md"])
 def test_the_front_doors_name_every_chapter_in_the_order_of_the_contents(page: str) -> None:
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     chapters = [Path(c["file"]).name for part in contents["parts"][:-1] for c in part["chapters"]]
-    assert re.findall(r"\]\((?:book/)?(\w+)\.ipynb\)", (ROOT / page).read_text()) == chapters
+    assert re.findall(r"\]\((?:book/)?(\w+)\.ipynb\)", (ROOT / page).read_text(encoding="utf-8")) == chapters
 
 
 def test_the_wheel_works_outside_the_checkout(site: Path, tmp_path: Path) -> None:
     shipped = {str(file.relative_to(site)) for file in site.rglob("*")}
     assert {"tlbook/py.typed", "tlbook/methods/__init__.pyi", "tlbook/experiments/result.schema.json"} <= shipped
-    assert not [name for name in shipped if name.startswith(("tools", "tests", "book"))]
+    assert {"tlbook/data/fonts/cmti10.ttf", "tlbook/data/fonts/LICENSE"} <= shipped
+    assert not [name for name in shipped if name.startswith(("tools", "tests", "book", "setup"))]
+    recorded = ROOT / "book" / "results"
+    for record in recorded.rglob("*.json"):
+        assert (site / "tlbook" / "_results" / record.relative_to(recorded)).read_bytes() == record.read_bytes()
 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -129,3 +136,61 @@ def test_the_wheel_works_outside_the_checkout(site: Path, tmp_path: Path) -> Non
     doctor = subprocess.run([site / "bin" / "tlbook", "doctor"], stdout=subprocess.PIPE, **run).stdout
     assert "FAIL" not in doctor
     assert str(site) in doctor
+
+
+def test_a_clone_that_converts_line_ends_can_start_the_scripts(tmp_path: Path) -> None:
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    scripts = ("Makefile", ".ci/run", "tools/test.sh")
+    for name in (".gitattributes", *scripts):
+        (origin / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, origin / name)
+
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *who, *words], cwd=origin, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "all")
+    git("clone", "--quiet", "--config", "core.autocrlf=true", str(origin), str(clone))
+    assert [name for name in scripts if b"\r" in (clone / name).read_bytes()] == []
+
+
+def stub(path: Path, *lines: str) -> Path:
+    """A command that is a few lines of shell."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["#!/bin/sh", *lines]) + "\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("left", ["nothing", "a folder", "no pip", "no interpreter", "a whole one"])
+@pytest.mark.parametrize("venv", [".venv", ".venv-bench"])
+def test_a_virtual_environment_left_half_made_is_made_again(tmp_path: Path, venv: str, left: str) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    whole = stub(tmp_path / "whole", 'echo "python $*" >>installed', "exit 0")
+    python = stub(  # as `python3`: makes an environment only where there is none, or where it may clear it
+        tmp_path / "bin" / "python",
+        'for place do :; done; echo "python3 $*" >>installed',
+        '[ "$3" = --clear ] && rm -rf "$place"',
+        f'mkdir -p "$place/bin" && [ -e "$place/bin/python" ] || cp {whole} "$place/bin/python"',
+    )
+    inside = tmp_path / venv / "bin" / "python"
+    if left == "a folder":
+        inside.parent.mkdir(parents=True)
+    elif left == "no pip":
+        stub(inside, "exit 1")
+    elif left == "no interpreter":
+        inside.parent.mkdir(parents=True)
+        inside.symlink_to("/nowhere/python3")
+    elif left == "a whole one":
+        stub(inside, 'echo "python $*" >>installed')
+    make = ["make", f"PYTHON={python}", f"{venv}/.installed"]
+    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / venv / ".installed").exists()
+    done = (tmp_path / "installed").read_text(encoding="utf-8").splitlines()
+    assert done[-1].startswith("python -m pip install")
+    assert [line for line in done if line.startswith("python3")] == (
+        [] if left == "a whole one" else [f"python3 -m venv --clear {venv}"]
+    )

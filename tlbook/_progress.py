@@ -1,10 +1,17 @@
-"""Whether a progress bar would be seen."""
+"""Progress bars, and whether one would be seen."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 
-__all__ = ["watched"]
+from tqdm import TqdmWarning
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", TqdmWarning)  # without ipywidgets the bar is one of text, which is no trouble
+    from tqdm.auto import tqdm
+
+__all__ = ["tqdm", "watched"]
 
 
 def watched() -> bool:

@@ -65,7 +65,12 @@ def check_parameters(chapter: str | os.PathLike[str], parameters: Mapping[str, o
     if not parameters:
         return
     papermill = _papermill()
-    known = list(papermill.inspect_notebook(os.fspath(chapter)))
+    try:
+        known = list(papermill.inspect_notebook(os.fspath(chapter)))
+    except ValueError:  # a notebook that names no kernel
+        raise TlbookError(
+            f"{chapter} does not say that it is in Python; expected a notebook that JupyterLab wrote"
+        ) from None
     for name in parameters:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known
@@ -87,7 +92,8 @@ def execute(
 
     Args:
         chapter: path of the notebook.
-        output: path of the executed copy, written whole or not at all; on failure it holds what ran, with the error.
+        output: path of the executed copy, written whole or not at all; where a cell raises it holds what ran, with
+            the error.
         parameters: values for names of the chapter's ``parameters`` cell.
         timeout: seconds that one cell may take; no limit where ``None``.
         on_cell: called after each code cell.
@@ -139,6 +145,7 @@ def execute(
             )
         except (CellTimeoutError, RuntimeError) as error:  # where the kernel dies, whenever it dies, it is the latter
             failure = f"chapter {chapter.stem!r} failed: {str(error).strip()}"
+            (folder / output.name).unlink(missing_ok=True)
     if failure:
         raise ChapterFailed(failure)
     return executed

@@ -65,7 +65,8 @@ def figure(columns: int = 1, rows: int = 1, width: float = 6.4, height: float = 
         height: of the whole figure, in inches.
         **axes: what ``plt.subplots`` takes, such as ``sharey=True``.
     """
-    plt.rcParams.update(STYLE)  # for good: titles and legends are drawn after this returns
+    # matplotlib's defaults first, whatever the user's matplotlibrc says; for good, since titles are drawn after this
+    plt.style.use(["default", STYLE])
     return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **axes)
 
 

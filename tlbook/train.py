@@ -17,12 +17,11 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from tlbook._checkpoint import Checkpoint, Stateful, identity, own_randomness
 from tlbook._checks import check_choice, check_number, check_whole
 from tlbook._fit_checks import check_domains, check_method, check_validation
-from tlbook._progress import watched
+from tlbook._progress import tqdm, watched
 from tlbook._sampler import Sampler
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError

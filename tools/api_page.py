@@ -39,7 +39,7 @@ def _public(package: Path) -> Iterator[Path]:
 
 
 def _lists_names(file: Path) -> bool:
-    return "\n__all__ = [" in f"\n{file.read_text()}"
+    return "\n__all__ = [" in f"\n{file.read_text(encoding='utf-8')}"
 
 
 def _files_used(notebook: Path, root: Path) -> set[Path]:

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -20,6 +21,10 @@ from pathlib import Path
 import nbformat
 from tqdm import tqdm
 
+from tlbook._files import write_text
+from tlbook._kernel import SETTINGS, kill_all
+from tlbook.chapters import ChapterFailed, execute
+from tlbook.errors import TlbookError
 from tools import api_page, notebook_filter
 from tools.imports import files_behind
 
@@ -51,7 +56,7 @@ def digest(chapter: Path, root: Path) -> str:
         behind = sorted(files_behind(code, root))
     except SyntaxError:
         behind = []  # it will fail where its reader can see it: when it is executed
-    everything = "\n".join([code, *(file.read_text() for file in behind)])
+    everything = "\n".join([code, *(file.read_text(encoding="utf-8") for file in behind)])
     results = [file for file in sorted((root / "book" / "results").glob("*.json")) if file.stem in everything]
     hashed = hashlib.sha256()
     for cell in cells:
@@ -76,6 +81,8 @@ def executed_copy(chapter: Path, root: Path) -> Path:
 def execute_stale(root: Path) -> list[str]:
     """Execute the chapters whose copies are out of date, in parallel over the cores, with one progress bar.
 
+    An interrupt (Ctrl-C) ends the kernels that run and starts no other.
+
     Returns:
         What failed, a message a chapter.
     """
@@ -91,13 +98,20 @@ def execute_stale(root: Path) -> list[str]:
         ThreadPoolExecutor(workers) as pool,
     ):
         runs = {pool.submit(_execute, chapter, copy, bar): chapter for chapter, copy in stale.items()}
-        for run in as_completed(runs):
-            error = run.exception()
-            if error is None:
-                bar.write(f"executed {runs[run].stem} in {run.result():.0f} s")
-            else:
-                bar.write(f"FAILED   {runs[run].stem}")
-                failures.append(str(error))
+        try:
+            for run in as_completed(runs):
+                error = run.exception()
+                if error is None:
+                    bar.write(f"executed {runs[run].stem} in {run.result():.0f} s")
+                else:
+                    bar.write(f"FAILED   {runs[run].stem}")
+                    failures.append(str(error))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(run.done() for run in runs):  # again and again: a kernel may be about to start
+                kill_all()
+                time.sleep(0.1)
+            raise
     return failures
 
 
@@ -107,12 +121,19 @@ def _code_cells(chapter: Path) -> int:
 
 
 def _execute(chapter: Path, copy: Path, bar: "tqdm[None]") -> float:
-    """Execute a chapter and put the copy in its place, alone; the seconds that it took."""
-    from tlbook.chapters import execute
+    """Execute a chapter and put the copy in its place, alone; the seconds that it took.
 
+    A reader would see what was written to standard error as a warning on the page: such a copy has failed.
+    """
     start = time.monotonic()
     unfinished = copy.parent.with_suffix(".ipynb")
-    execute(chapter, unfinished, timeout=TIMEOUT, on_cell=bar.update)
+    executed = execute(chapter, unfinished, timeout=TIMEOUT, on_cell=bar.update)
+    for cell in executed.cells:
+        if complaint := "".join(out.text for out in cell.get("outputs", []) if out.get("name") == "stderr"):
+            raise ChapterFailed(
+                f"chapter {chapter.stem!r} wrote to standard error in cell [{cell.execution_count}]:\n\n"
+                f"{textwrap.indent(complaint.rstrip(), '    ')}\n\nwhat ran is in {unfinished}"
+            )
     shutil.rmtree(copy.parent, ignore_errors=True)
     copy.parent.mkdir()
     unfinished.rename(copy)
@@ -149,7 +170,7 @@ def assemble(root: Path, source: Path) -> None:
         notebook = with_outputs(chapter, copy) if copy.exists() else nbformat.read(chapter, as_version=4)
         describe_images(notebook)
         nbformat.write(notebook, source / "book" / chapter.name)
-    with (source / "book" / "api.md").open("a") as page:
+    with (source / "book" / "api.md").open("a", encoding="utf-8") as page:
         page.write(api_page.generate(root))
     vendor = source / "book" / "_static" / "vendor" / "mathjax"
     vendor.mkdir(parents=True)
@@ -165,20 +186,25 @@ def render(root: Path) -> int:
     read = [file for folder in (source, root / "tlbook") for file in _files(folder)]
     state = _hash_files([*read, root / "constraints.txt"], root, hashlib.sha256())
     stamp = html / ".digest"
-    if stamp.exists() and stamp.read_text() == state:
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == state:
         print("pages unchanged")
     else:
         print("rendering")
         shutil.rmtree(rendered, ignore_errors=True)
         command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", rendered]
         command += ["--all", "--quiet", "--warningiserror", "--keep-going"]
-        code = subprocess.run(command, cwd=root, stdout=subprocess.DEVNULL).returncode  # warnings come on stderr
+        environment = os.environ | SETTINGS
+        code = subprocess.run(command, cwd=root, env=environment, stdout=subprocess.DEVNULL).returncode  # errors show
         if code:
             return code
-        shutil.rmtree(html, ignore_errors=True)
-        (rendered / "_build" / "html").rename(html)
-        (html / "index.html").write_text(FRONT_DOOR)
-        stamp.write_text(state)
+        new, old = rendered / "_build" / "html", build / "html.old"
+        write_text(new / "index.html", FRONT_DOOR)
+        write_text(new / stamp.name, state)
+        shutil.rmtree(old, ignore_errors=True)
+        if html.exists():
+            html.rename(old)
+        new.rename(html)
+        shutil.rmtree(old, ignore_errors=True)
     print(f"the book is in {html.relative_to(root)}/index.html")
     return 0
 
@@ -188,11 +214,17 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def write_outputs(root: Path) -> int:
-    """Put the text outputs of the executed copies into the chapters that are committed."""
+    """Put the text outputs of the executed copies into the chapters that are committed; 1 where one is rejected."""
+    rejected = False
     for chapter in chapters(root):
-        chapter.write_text(notebook_filter.dumps(with_outputs(chapter, executed_copy(chapter, root))))
-    notebook_filter.main([str(chapter) for chapter in chapters(root)])
-    return 0
+        try:
+            text = notebook_filter.committed(with_outputs(chapter, executed_copy(chapter, root)), chapter.stem)
+        except notebook_filter.Rejected as error:
+            print(error, file=sys.stderr)
+            rejected = True
+        else:
+            write_text(chapter, text)
+    return int(rejected)
 
 
 def main() -> int:
@@ -204,13 +236,20 @@ def main() -> int:
         "--write-outputs", action="store_true", help="write text outputs into the chapters, render nothing"
     )
     arguments = parser.parse_args()
-    failures = [] if arguments.render_only else execute_stale(ROOT)
-    for failure in failures:
-        print(f"\n{failure}", file=sys.stderr)
-    if failures:
-        print(f"\n{len(failures)} of {len(chapters(ROOT))} chapters failed", file=sys.stderr)
+    try:
+        failures = [] if arguments.render_only else execute_stale(ROOT)
+        for failure in failures:
+            print(f"\n{failure}", file=sys.stderr)
+        if failures:
+            print(f"\n{len(failures)} of {len(chapters(ROOT))} chapters failed", file=sys.stderr)
+            return 1
+        return write_outputs(ROOT) if arguments.write_outputs else render(ROOT)
+    except KeyboardInterrupt:
+        print("stopped; what was finished before is kept", file=sys.stderr)
+        return 130
+    except (OSError, TlbookError) as error:
+        print(f"the book is not built: {error}", file=sys.stderr)
         return 1
-    return write_outputs(ROOT) if arguments.write_outputs else render(ROOT)
 
 
 if __name__ == "__main__":

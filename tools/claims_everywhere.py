@@ -145,7 +145,7 @@ def proof(setting: Setting) -> dict[str, Any]:
     command = [sys.executable, "-c", "from tools.claims_everywhere import probe; probe()"]
     said = subprocess.run(command, env=verbose, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     found: dict[str, Any] = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
-    spoken = {"oneDNN": r"cpu,isa:(?:Intel )?(.+)", "MKL": r"MKL_VERBOSE .*\(Intel\(R\) (\S+?)\) .*enabled"}
+    spoken = {"oneDNN": r"cpu,isa:(?:Intel )?(.+)", "MKL": r"MKL_VERBOSE .*\(Intel\(R\) (\S+?)\)"}
     return found | {name: match[1] if (match := re.search(line, said)) else None for name, line in spoken.items()}
 
 
@@ -263,13 +263,13 @@ def outcome(chapter: Path, setting: Setting, place: Path) -> Outcome:
         done = subprocess.run(command, env=environment(setting), cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             return _stopped(done.stderr.strip())
-        found: Outcome = json.loads(place.with_suffix(".new").read_text())
+        found: Outcome = json.loads(place.with_suffix(".new").read_text(encoding="utf-8"))
         if wrong := disobeyed(setting, found["in_force"]) if found["in_force"] else []:
             return _stopped(f"the setting was not in force: {', '.join(wrong)}")
         if found["error"]:
             return found
         place.with_suffix(".new").rename(place)
-    kept_outcome: Outcome = json.loads(place.read_text())
+    kept_outcome: Outcome = json.loads(place.read_text(encoding="utf-8"))
     return kept_outcome
 
 
@@ -372,7 +372,7 @@ def main() -> int:
     names = [there[name] for name in arguments.chapters] or list(there.values())
     if arguments.here:
         seed, place = arguments.here
-        Path(place).write_text(json.dumps(run_here(names[0], int(seed)), indent=1))
+        Path(place).write_text(json.dumps(run_here(names[0], int(seed)), indent=1), encoding="utf-8")
         return 0
     patterns = arguments.settings
     if arguments.turn:

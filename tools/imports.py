@@ -25,7 +25,9 @@ def files_behind(source: str, root: Path, package: str = "tlbook") -> set[Path]:
         if file not in found:
             found.add(file)
             inside = ".".join(file.relative_to(root).parent.parts)
-            waiting |= {f for name in _used(file.read_text(), inside, package) for f in _files(name, root)}
+            waiting |= {
+                f for name in _used(file.read_text(encoding="utf-8"), inside, package) for f in _files(name, root)
+            }
     return found
 
 
@@ -77,7 +79,7 @@ def _listed(folder: Path, root: Path) -> dict[str, str]:
     stub, init = folder / "__init__.pyi", folder / "__init__.py"
     inside = ".".join(folder.relative_to(root).parts)
     listed: dict[str, str] = {}
-    for node in ast.walk(ast.parse((stub if stub.exists() else init).read_text())):
+    for node in ast.walk(ast.parse((stub if stub.exists() else init).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             listed |= _imported(node, inside)
     return {name: home for name, home in listed.items() if home.startswith(inside) and home != f"{inside}.{name}"}

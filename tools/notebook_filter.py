@@ -12,6 +12,9 @@ from pathlib import Path
 
 import nbformat
 
+from tlbook._files import write_text
+from tlbook.errors import TlbookError
+
 LIMIT = 100_000
 CELL_METADATA = ("tags", "nbgrader", "mystnb", "slideshow")
 TEXT = ("text/plain", "text/markdown", "text/latex", "text/html")
@@ -99,23 +102,32 @@ def dumps(notebook: nbformat.NotebookNode) -> str:
     return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
 
 
+def committed(notebook: nbformat.NotebookNode, chapter: str) -> str:
+    """The text of the file that is committed.
+
+    Raises:
+        Rejected: as ``filtered``, and where it is too large.
+    """
+    text = dumps(filtered(notebook, chapter))
+    size = len(text.encode())
+    if size > LIMIT:
+        raise Rejected(f"{chapter}: {size} bytes, expected at most {LIMIT}: print less, or tables of fewer rows")
+    return text
+
+
 def filter_file(path: Path) -> bool:
-    """Filter a notebook in place.
+    """Filter a notebook in place, whole or not at all.
 
     Returns:
         Whether the file changed.
 
     Raises:
-        Rejected: where it cannot be committed, also for its size.
+        Rejected: where it cannot be committed.
     """
-    before = path.read_text()
-    after = dumps(filtered(nbformat.reads(before, as_version=4), path.stem))
-    if len(after.encode()) > LIMIT:
-        raise Rejected(
-            f"{path}: {len(after.encode())} bytes, expected at most {LIMIT}: print less, or tables of fewer rows"
-        )
+    before = path.read_text(encoding="utf-8")
+    after = committed(nbformat.reads(before, as_version=4), path.stem)
     if after != before:
-        path.write_text(after)
+        write_text(path, after)
     return after != before
 
 
@@ -125,7 +137,7 @@ def main(paths: list[str]) -> int:
     for path in map(Path, paths):
         try:
             changed = filter_file(path)
-        except Rejected as error:
+        except (Rejected, TlbookError) as error:
             print(error, file=sys.stderr)
             failed = True
         else:

@@ -2,7 +2,9 @@
 # Every check of the repository, one after the other; what failed is listed at the end. Called by `make test`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-export TQDM_DISABLE=1 # chapters are compared with what is committed, and that has no progress bars
+# Chapters are compared with what is committed: no progress bars, and nobody's own settings, locale or other kernels.
+export TQDM_DISABLE=1 MATPLOTLIBRC=/dev/null PYTHONUTF8=1 IPYTHONDIR=$PWD/_build/ipython
+mkdir -p "$IPYTHONDIR"
 bin=.venv/bin
 cores=$(getconf _NPROCESSORS_ONLN)
 failed=()
@@ -30,6 +32,7 @@ fi
 check "claims elsewhere: a third of the chapters by turns, on older processors" \
     $bin/python -m tools.claims_everywhere --turn
 check "book" $bin/python -m tools.build_book
+check "browser" $bin/python -m tools.browser
 check "pages" $bin/python -m pytest -n "$cores" tests/book/test_pages.py
 
 echo

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import http.server
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+
+from tools.browser import find
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
@@ -43,7 +44,7 @@ def test_the_book_is_built() -> None:
 
 @each_page
 def test_a_page_names_no_third_party(name: str) -> None:
-    page = BeautifulSoup((HTML / name).read_text(), "html.parser")
+    page = BeautifulSoup((HTML / name).read_text(encoding="utf-8"), "html.parser")
     loaded = [tag.get("src") for tag in page.find_all(["script", "img", "iframe", "source", "embed"])]
     loaded += [tag.get("href") for tag in page.find_all("link")]
     assert [address for address in loaded if address and urlsplit(address).netloc] == []
@@ -53,7 +54,7 @@ def test_a_page_names_no_third_party(name: str) -> None:
 
 def test_style_sheets_name_no_third_party() -> None:
     for sheet in HTML.rglob("*.css"):
-        assert not re.search(r"(@import|url\()\s*['\"]?(https?:)?//", sheet.read_text()), sheet
+        assert not re.search(r"(@import|url\()\s*['\"]?(https?:)?//", sheet.read_text(encoding="utf-8")), sheet
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +73,10 @@ def site() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    path = find()
+    assert path, "no browser: `.venv/bin/python -m tools.browser` brings one"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser
         browser.close()
 

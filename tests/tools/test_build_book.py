@@ -1,15 +1,24 @@
 """What is unchanged is not executed again; what ran is what is shown."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbformat import NotebookNode, v4
 
 from tools import build_book
+
+ROOT = Path(__file__).parents[2]
 
 
 def write_chapter(root: Path, name: str, *code: str) -> Path:
@@ -159,10 +168,112 @@ def test_sphinx_reads_a_folder_with_the_book_and_nothing_else(book: Path) -> Non
 def test_outputs_are_written_back_filtered(book: Path) -> None:
     shutil.rmtree(book / "tlbook")
     (book / "book/finetune.ipynb").unlink()
-    chapter = write_chapter(book, "dann", "import sys", "print(seed, file=sys.stderr)\nprint('out')")
+    picture = "from IPython.display import Image\nImage(data=b'\\x89PNG', format='png')"
+    chapter = write_chapter(book, "dann", picture, "print('≥')")
     assert build_book.execute_stale(book) == []
     assert build_book.write_outputs(book) == 0
-    notebook = json.loads(chapter.read_text())
-    assert [output["text"] for output in notebook["cells"][3]["outputs"]] == [["out\n"]]
+    notebook = json.loads(chapter.read_text(encoding="utf-8"))
+    assert [output["text"] for output in notebook["cells"][3]["outputs"]] == [["≥\n"]]
+    assert "image/png" not in str(notebook)
     assert notebook["cells"][3]["execution_count"] == 3
     assert build_book.executed_copy(chapter, book).exists(), "writing outputs makes nothing stale"
+
+
+def test_outputs_that_cannot_be_committed_leave_the_chapter(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(book / "tlbook")
+    (book / "book/finetune.ipynb").unlink()
+    chapter = write_chapter(book, "dann", "print('x' * 200_000)")
+    before = chapter.read_bytes()
+    assert build_book.execute_stale(book) == []
+    assert build_book.write_outputs(book) == 1
+    assert chapter.read_bytes() == before
+    assert "expected at most" in capsys.readouterr().err
+
+
+def test_a_copy_that_wrote_to_standard_error_has_failed_and_is_not_kept(
+    book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(book / "tlbook")
+    (book / "book/finetune.ipynb").unlink()
+    chapter = write_chapter(book, "dann", "import os, sys\nif 'BAD' in os.environ: print('a warning', file=sys.stderr)")
+    monkeypatch.setenv("BAD", "1")
+    (failure,) = build_book.execute_stale(book)
+    assert failure.startswith("chapter 'dann' wrote to standard error in cell [2]:\n\n    a warning\n")
+    assert not build_book.executed_copy(chapter, book).exists()
+    monkeypatch.delenv("BAD")
+    assert build_book.execute_stale(book) == []
+    assert build_book.executed_copy(chapter, book).exists()
+
+
+def run_script(book: Path, lines: str, **environment: str) -> subprocess.Popen[str]:
+    """Start Python on the book, with ``build_book`` at hand, in a process of its own."""
+    shutil.rmtree(book / "tlbook", ignore_errors=True)
+    code = f"from pathlib import Path\nfrom tools import build_book\nbuild_book.ROOT = book = Path({str(book)!r})\n"
+    command = [sys.executable, "-c", code + textwrap.dedent(lines)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def test_an_interrupt_stops_at_once_and_ends_the_kernels(book: Path) -> None:
+    """Ctrl-C while two chapters of four run: none of the others is started, no process and no half copy stays."""
+    started = book / "started"
+    started.mkdir()
+    for name in ("adda", "dann", "finetune", "glomo"):
+        code = f"import os, time\nopen({str(started)!r} + f'/{{os.getpid()}}', 'w').close()\ntime.sleep(300)"
+        write_chapter(book, name, code)
+    lines = """
+        import os, sys
+        os.cpu_count = lambda: 2
+        sys.argv = ["build_book"]
+        sys.exit(build_book.main())
+    """
+    run = run_script(book, lines)
+    deadline = time.monotonic() + 120
+    while len(list(started.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    begin = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert time.monotonic() - begin < 20
+    assert run.returncode == 130
+    assert errors.splitlines()[-1] == "stopped; what was finished before is kept"
+    kernels = [int(path.name) for path in started.iterdir()]
+    assert len(kernels) == 2
+    assert not [pid for pid in kernels if psutil.pid_exists(pid)]
+    assert list((book / "_build" / "executed").iterdir()) == []
+
+
+def test_on_a_full_disk_a_chapter_stays_as_it_was(book: Path) -> None:
+    (book / "book/finetune.ipynb").unlink()
+    chapter = write_chapter(book, "dann", "print('≥' * 20_000)")
+    before = chapter.read_bytes()
+    lines = """
+        import resource, sys
+        assert build_book.execute_stale(book) == []
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+        sys.argv = ["build_book", "--write-outputs"]
+        sys.exit(build_book.main())
+    """
+    run = run_script(book, lines)
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert errors.splitlines()[-1].startswith(f"the book is not built: cannot write {chapter} (File too large)")
+    assert chapter.read_bytes() == before
+    assert list((book / "book").glob(".*")) == []
+
+
+def test_a_locale_without_the_signs_changes_no_byte(book: Path) -> None:
+    (book / "book/finetune.ipynb").unlink()
+    chapter = write_chapter(book, "dann", "# σ ≥ 1, 迁移学习\nprint('σ ≥ 1, 迁移学习')")
+    run = run_script(
+        book,
+        "assert build_book.execute_stale(book) == []\nassert build_book.write_outputs(book) == 0",
+        PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0",
+        LC_ALL="POSIX",
+    )
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 0, errors
+    cell = json.loads(chapter.read_bytes().decode("utf-8"))["cells"][2]
+    assert cell["source"][0] == "# σ ≥ 1, 迁移学习\n"
+    assert cell["outputs"][0]["text"] == ["σ ≥ 1, 迁移学习\n"]

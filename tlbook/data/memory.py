@@ -55,7 +55,7 @@ def check_fits(name: str, rows: int, row: Sequence[int], dtype: torch.dtype, hin
 
 def _machine() -> int | None:
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         return None
@@ -65,7 +65,8 @@ def _group() -> int | None:
     """Of the control group in which containers run, second version."""
     try:
         folder = Path("/sys/fs/cgroup")
-        return max(0, int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text()))
+        limit, used = (int((folder / f"memory.{of}").read_text(encoding="utf-8")) for of in ("max", "current"))
+        return max(0, limit - used)
     except (OSError, ValueError):  # "max" where there is no limit
         return None
 
@@ -76,7 +77,7 @@ def _limit() -> int | None:
         import resource
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     except (ImportError, OSError):
         return None
     return None if limit == resource.RLIM_INFINITY else max(0, limit - pages * os.sysconf("SC_PAGE_SIZE"))

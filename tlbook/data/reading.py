@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from tlbook._checks import check_choice, check_whole
-from tlbook._progress import watched
+from tlbook._progress import tqdm, watched
 from tlbook.data.arrays import as_rows, named_labels
 from tlbook.data.disk import Writer
 from tlbook.data.domain import Domain

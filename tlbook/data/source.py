@@ -12,9 +12,8 @@ from typing import Any
 import pooch
 import requests
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from tlbook._progress import watched
+from tlbook._progress import tqdm, watched
 from tlbook.errors import TlbookError
 
 DIGITS = tuple("0123456789")
