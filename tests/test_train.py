@@ -12,8 +12,6 @@ import subprocess
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +25,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
 
+from tests.every_method import interrupted
 from tlbook import evaluate, fit, load, nets, train
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
@@ -359,22 +358,6 @@ def test_a_rate_that_is_too_high_is_found_out(tmp_path: Path) -> None:
 
 
 # resume
-
-
-@contextmanager
-def interrupted(stop: int | None) -> Iterator[list[int]]:
-    """Ctrl-C in some step, counted from the start of this part of the run."""
-    backward, steps = torch.autograd.backward, []
-
-    def counted(*args: Any, **how: Any) -> None:
-        if len(steps) == stop:
-            raise KeyboardInterrupt
-        steps.append(0)
-        backward(*args, **how)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.autograd, "backward", counted)
-        yield steps
 
 
 @pytest.mark.parametrize("device", DEVICES)

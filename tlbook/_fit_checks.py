@@ -43,13 +43,11 @@ def check_domains(method: Method, source: Domain, target: Domain | None, phases:
         )
     if target is None:
         if hasattr(method, "place") and method.place.needs_target:
-            raise TlbookError(
-                f"{name} learns from unlabelled rows of a target and none is given; expected a domain: give it as "
-                "target="
-            )
+            raise TlbookError(f"no unlabelled rows are given to {name}; expected some to adapt to: give fit a target")
         return
     _check_domain("target", target)
-    if not any(_reads_target(phase.losses) for phase in phases):
+    compares = hasattr(method, "place") and (type(method).place.needs_target or method.place.target_labels == "none")
+    if not compares and not any(_reads_target(phase.losses) for phase in phases):
         raise TlbookError(
             f"{name} never looks at a target and {target.name!r} is given as one; expected None: give labelled rows to "
             "learn from as the source, or take a method that adapts, such as DANN"

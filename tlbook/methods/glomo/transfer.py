@@ -140,7 +140,7 @@ class GLoMo(Method):
         torch.Size([3, 2])
     """
 
-    place = Place(target_labels="few", transfers=("relations",), source_labels=False)
+    place = Place(target_labels="few", transfers=("relations",), source_labels=False, needs_target=True)
 
     features: GraphFeatures
 
