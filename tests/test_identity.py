@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import OrderedDict, defaultdict, namedtuple
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ from torchvision.transforms import v2
 
 from tlbook import losses, nets
 from tlbook._identity import differences, digest, fingerprint
+from tlbook.data.text import Vocabulary
 from tlbook.errors import TlbookError
-from tlbook.methods import DANN, SourceOnly
+from tlbook.methods import DANN, TCA, SourceOnly
 
 SCALE = 2.0
 
@@ -109,6 +110,7 @@ CHANGES = {
     "state of an object": (Blur(1.0), Blur(2.0)),
     "method of an object": (Blur(1.0).soften, Blur(2.0).soften),
     "which method": (Blur(1.0).soften, Blur(1.0).__call__),
+    "cached property": (cached_property(lambda self: 1), cached_property(lambda self: 2)),
     "slot": (Slotted(1), Slotted(2)),
     "dataclass": (Setting(1.0), Setting(2.0)),
     "Compose": (v2.Compose([v2.RandomCrop(8)]), v2.Compose([v2.RandomCrop(9)])),
@@ -175,6 +177,15 @@ def test_a_method_of_ours_that_is_edited_counts(monkeypatch):
     assert digest(method) != before
 
 
+def test_use_does_not_change_what_a_class_is():
+    class Fresh:
+        pass
+
+    before = digest(Fresh)
+    digest(Fresh())  # pickled, as Python remembers on the class
+    assert digest(Fresh) == before
+
+
 def test_words_about_a_function_do_not_count():
     def one(x):
         """Doubles."""
@@ -210,6 +221,10 @@ def test_words_about_a_function_do_not_count():
         losses.mmd2,
         nets,
         partial(nn.BatchNorm2d, momentum=0.2),
+        Vocabulary,
+        TCA.fit,
+        TCA(),
+        nn.LSTM(2, 3),
     ],
     ids=lambda value: f"{type(value).__name__}",
 )

@@ -13,9 +13,10 @@ import hashlib
 import importlib.metadata
 import platform
 import sys
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
@@ -47,6 +48,7 @@ OF_CLASSES = frozenset(
         "__orig_bases__",
         "__parameters__",
         "__slots__",
+        "__slotnames__",  # kept by Python once one of the class was pickled
         "_backward_cls",
         "__firstlineno__",
         "__static_attributes__",
@@ -181,6 +183,8 @@ class _Walk:
                 return ["module", *own]
             case torch.Generator():
                 return ["generator", value.get_state()]
+            case weakref.ref():  # as recurrent networks keep to their own weights
+                return ["reference", value()]
             case OrderedDict():
                 return ["ordered", type(value), *(part for item in value.items() for part in item)]
             case dict() | MappingProxyType() if type(value) in (dict, MappingProxyType):
@@ -197,6 +201,8 @@ class _Walk:
                 return [type(value).__name__, value.__func__]
             case property():
                 return ["property", value.fget, value.fset]
+            case cached_property():
+                return ["property", value.func]
             case type():
                 return self._class(value)
             case ModuleType():
@@ -209,6 +215,8 @@ class _Walk:
             return ["wrapped", type(value), value.__wrapped__]
         if isinstance(value, torch.dtype | torch.layout | torch.memory_format):
             return ["torch", repr(value)]
+        if type(value).__name__ == "fortran":  # of scipy; its type has no home
+            return ["library", value.__name__, _version("scipy")]
         if hasattr(value, "__objclass__"):  # a slot, or a method of a class written in C
             return ["descriptor", value.__name__]
         return self._object(value)

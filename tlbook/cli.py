@@ -43,7 +43,7 @@ def run(
     for cell in executed.cells:
         for out in cell.get("outputs", []):
             for line in out.get("text", "").splitlines():
-                if line.startswith("claim holds: "):
+                if line.startswith(("claim holds: ", "claim not checked: ")):
                     typer.echo(line)
     typer.echo(f"wrote {copy}")
 
@@ -68,12 +68,31 @@ def reproduce(
     """Run the seeds of an experiment that have not been run yet, and write book/results/NAME.json."""
     from tlbook import experiments
 
-    result = experiments.reproduce(name, seeds, device)
+    folder = experiments.written_to()
+    path = folder / f"{name}.json"
+    try:
+        result = experiments.reproduce(name, seeds, device, folder)
+    except KeyboardInterrupt:
+        done = len(experiments.read(name, folder).entries)
+        raise TlbookError(
+            f"interrupted; {done} seeds are in {path}: the same command goes on with the one that was running"
+        ) from None
     spread = "" if result["sd"] is None else f" ± {result['sd']:.4f}"
-    published = result["experiment"]["published"]
-    paper = f"; the paper: {published['value']:.4f}" if published else ""
-    typer.echo(f"{name}: accuracy {result['mean']:.4f}{spread} ({len(result['seeds'])} seeds){paper}")
-    typer.echo(f"wrote {experiments.results_folder() / name}.json")
+    paper = experiments.find(name).published
+    beside = "" if paper is None or paper.value is None else f"; the paper: {paper.value:.4f}"
+    typer.echo(f"{name}: accuracy {result['mean']:.4f}{spread} ({len(result['seeds'])} seeds){beside}")
+    typer.echo(f"wrote {path}")
+
+
+@app.command()
+def results() -> None:
+    """List what was recorded beside the paper, and what was not run."""
+    from tlbook import experiments
+
+    names = experiments.names()
+    typer.echo(experiments.table(names, "name", "accuracy", "seeds", "paper"))
+    missing = sum(not experiments.read(name).entries for name in names)
+    typer.echo(f"{len(names) - missing} of {len(names)} experiments are recorded; tlbook reproduce NAME runs one")
 
 
 @app.command()

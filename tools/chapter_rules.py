@@ -30,11 +30,15 @@ FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*$", re.MULTILINE)
 
 
-def violations(notebook: nbformat.NotebookNode) -> list[str]:
-    """What a chapter does that it must not, each in a line that says where; empty for a good one."""
+def violations(notebook: nbformat.NotebookNode, back_matter: bool = False) -> list[str]:
+    """What a chapter does that it must not, each in a line that says where; empty for a good one.
+
+    A page of the back matter has the title and the cost box, and no exercises or other sections that every chapter has.
+    """
     return [
         *_markdown(notebook.cells),
-        *_skeleton(notebook.cells),
+        *_top(notebook.cells),
+        *([] if back_matter else _skeleton(notebook.cells)),
         *_headings(notebook.cells),
         *_code(notebook.cells),
     ]
@@ -63,12 +67,15 @@ def _markdown(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
             yield f"cell {number}: {found.group()!r} is typed into prose: compute it, or say more, half, hardly"
 
 
-def _skeleton(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
+def _top(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
     first = cells[0]
     if first.cell_type != "markdown" or not first.source.startswith("# "):
         yield "cell 1: expected the title"
     if "\n>" not in first.source:
         yield "cell 1: expected the cost box, a quotation (>), under the title"
+
+
+def _skeleton(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
     text = "\n\n".join(_prose(cell) for cell in cells if cell.cell_type == "markdown")
     titles = [title for marks, title in HEADING.findall(text) if len(marks) == 2]
     positions = [next((i for i, t in enumerate(titles) if t.startswith(opening)), None) for opening in OPENINGS]

@@ -31,11 +31,11 @@ def test_the_rate_falls_as_in_the_authors_code() -> None:
     assert capsules.decay(0.0) == 1
     assert abs(capsules.decay(2_000 / 300_000) - 0.96) < 1e-12
     assert abs(capsules.decay(1.0) - 0.00219) < 1e-5
-    assert capsules.MNIST.schedule is capsules.decay
+    assert capsules.MNIST.training.schedule is capsules.decay
 
 
 def test_the_short_row_falls_to_a_tenth() -> None:
-    assert [capsules.MNIST_SHORT.schedule(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([1, 0.1**0.5, 0.1])
+    assert [capsules.MNIST_SHORT.training.schedule(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([1, 0.1**0.5, 0.1])
 
 
 def test_training_images_are_moved_by_up_to_two_pixels_and_test_images_stay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ def test_training_images_are_moved_by_up_to_two_pixels_and_test_images_stay(monk
         return Domain(split, torch.full((2, 1, 28, 28), 200, dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b"))
 
     monkeypatch.setattr(capsules, "load", load)
-    train, target, test = capsules.mnist()
+    train, target, test = capsules.mnist(0)
     assert (train.name, len(train), target, test.name, len(test)) == ("train", 50, None, "test", 2)
     assert train.x[::2].float().sum(dim=(1, 2, 3)).min() == 200 * 26 * 26
 
@@ -56,4 +56,5 @@ def test_the_networks_have_the_sizes_that_the_rows_state() -> None:
     assert small.features[4].weight.shape == (10, 8, 288, 16)
     assert [p.shape[0] for p in small.decoder.parameters() if p.dim() == 2] == [128, 256, 784]
     assert all(method.reconstruction == 0.0005 for method in (paper, small))
-    assert (capsules.MNIST.method, capsules.MNIST_SHORT.method) == (capsules.papers_network, capsules.small_network)
+    for row, network in ((capsules.MNIST, paper), (capsules.MNIST_SHORT, small)):
+        assert [p.shape for p in row.method(0).parameters()] == [p.shape for p in network.parameters()]

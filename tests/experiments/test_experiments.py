@@ -1,5 +1,7 @@
 """Experiments are values; their results are files that can be believed, and that an interruption does not spoil."""
 
+import ast
+import inspect
 import json
 import re
 import subprocess
@@ -12,14 +14,30 @@ from typing import Any
 import jsonschema
 import pytest
 import torch
-from torch import Tensor
 from typer.testing import CliRunner
 
 from tlbook import evaluate, experiments, fit, nets
 from tlbook.data import Domain, checksum
 from tlbook.errors import TlbookError
-from tlbook.experiments import Experiment, Published, dann, find, names, read, reproduce, result
-from tlbook.methods import DANN, PADA, SAN
+from tlbook.experiments import (
+    Experiment,
+    PreTraining,
+    Published,
+    Record,
+    Run,
+    Training,
+    adda,
+    dann,
+    find,
+    names,
+    read,
+    records,
+    reproduce,
+    result,
+    table,
+)
+from tlbook.experiments.experiment import accuracy, seeded
+from tlbook.methods import DANN
 from tlbook.methods.dann import mu_schedule
 
 SCHEMA = json.loads(result.SCHEMA.read_text())
@@ -27,7 +45,7 @@ CHECK = jsonschema.Draft202012Validator(SCHEMA)
 RECORDED = sorted((Path(__file__).resolve().parents[2] / "book" / "results").glob("*.json"))
 
 
-def domains() -> tuple[Domain, Domain, Domain]:
+def domains(seed: int = 0) -> tuple[Domain, Domain, Domain]:
     x = torch.randn(120, 4, generator=torch.Generator().manual_seed(0))
     y, classes = (x[:, 0] > 0).long(), ("left", "right")
     return (
@@ -37,10 +55,15 @@ def domains() -> tuple[Domain, Domain, Domain]:
     )
 
 
-def network() -> DANN:
-    return DANN(nets.mlp(4, 6), nets.mlp(6, 2), nets.mlp(6, 1))
+def network(gamma: float = 10.0) -> DANN:
+    return DANN(nets.mlp(4, 6), nets.mlp(6, 2), nets.mlp(6, 1), gamma=gamma)
 
 
+def take_features(first: DANN, second: DANN) -> None:
+    second.features.load_state_dict(first.features.state_dict())
+
+
+PRETEXT = PreTraining("tiny", lambda seed: domains()[:2], seeded(network), Training(5, 8), take_features)
 TINY = Experiment(
     name="tiny-rows",
     title="tiny",
@@ -49,13 +72,11 @@ TINY = Experiment(
     task="s → t",
     protocol="40 rows",
     network="one layer",
-    training="Adam, 30 steps",
     selection="none",
     published=Published(0.5, "table 1", "primary"),
     domains=domains,
-    method=network,
-    steps=30,
-    batch_size=8,
+    method=seeded(network),
+    training=Training(30, 8),
 )
 
 
@@ -76,30 +97,72 @@ def leftovers(folder: Path) -> list[str]:
 def test_every_experiment_is_described_completely() -> None:
     assert {"dann-mnist-mnistm", "dann-mnist-mnistm-source-only", "dann-mnist-mnistm-paper-schedule"} <= set(names())
     described = SCHEMA["properties"]["experiment"]
-    assert set(described["required"]) == {*result.DESCRIBED, "published"} == set(described["properties"])
     for name in names():
         experiment = find(name)
         assert experiment.name == name
-        assert experiment.seeds >= 3
-        values = {key: getattr(experiment, key) for key in result.DESCRIBED}
-        values["published"] = vars(experiment.published) if experiment.published else None
+        assert experiment.seeds >= 3 or experiment.training is None
+        values = experiment.described()
+        assert set(described["required"]) == set(values) == set(described["properties"])
         jsonschema.validate(values, described)
 
 
-def test_what_is_said_of_the_training_is_what_is_done() -> None:
+def test_every_experiment_takes_a_seed_and_nothing_else() -> None:
     for experiment in map(find, set(names()) - {"tiny-rows"}):
-        optimizer = experiment.optimizer([torch.nn.Parameter(torch.zeros(1))])
-        assert experiment.training.startswith(type(optimizer).__name__)
-        assert f"{experiment.steps:,} steps of {experiment.batch_size} " in experiment.training
-        for name, shown in {"lr": ("1e-3", "2e-3", "3e-3", "0.01"), "momentum": ("0.9",)}.items():
-            if value := optimizer.defaults.get(name):
-                assert any(float(words) == value and words in experiment.training for words in shown)
-        if experiment.schedule is mu_schedule:
-            assert "μ_p" in experiment.training
-        method = experiment.method()
-        assert isinstance(method, DANN | PADA | SAN) == ("λ_p" in experiment.training)
-        gamma = getattr(method, "gamma", 10)
-        assert gamma == (0 if "γ = 0" in experiment.training else 10)
+        for part in (
+            experiment.domains,
+            experiment.method,
+            *([experiment.before.domains] if experiment.before else []),
+        ):
+            parameters = inspect.signature(part).parameters.values()
+            required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+            assert required == ["seed"]
+
+
+def test_methods_are_not_defined_among_experiments() -> None:
+    for path in Path(dann.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        bases = {ast.unparse(b) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for b in node.bases}
+        assert bases <= {"NamedTuple"}, path.name
+        assert "initial_seed" not in path.read_text(encoding="utf-8")
+        assert "__main__" not in path.read_text(encoding="utf-8")
+
+
+def test_the_weights_come_from_the_seed_alone() -> None:
+    build = find("adda-mnist-usps-source-only").method
+    torch.manual_seed(3)
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    one, again, other = build(0).state_dict(), build(0).state_dict(), build(1).state_dict()
+    assert torch.equal(torch.rand(1), drawn)
+    key = "label_head.fc1.weight"
+    assert torch.equal(one[key], again[key])
+    assert not torch.equal(one[key], other[key])
+    torch.manual_seed(0)
+    assert torch.equal(one[key], adda.source_network().state_dict()[key])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"training": Training(31, 8)}, "31 steps"),
+        ({"training": Training(30, 9)}, "of 9 rows"),
+        ({"training": Training(30, 8, partial(torch.optim.Adam, lr=0.02))}, "rate 0.02"),
+        ({"training": Training(30, 8, partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999)))}, "(0.5, 0.999)"),
+        ({"training": Training(30, 8, partial(torch.optim.SGD, lr=1e-3, momentum=0.7))}, "SGD, momentum 0.7"),
+        ({"training": Training(30, 8, schedule=mu_schedule)}, "(mu_schedule)"),
+        ({"method": seeded(partial(network, gamma=3.0))}, "gamma = 3"),
+        ({"before": PRETEXT}, "before, once for all rows of a seed that share it"),
+    ],
+    ids=str,
+)
+def test_what_is_said_of_the_training_is_read_off_it(change: dict[str, Any], said: str) -> None:
+    assert said in replace(TINY, **change).described()["training"]
+    assert said not in TINY.described()["training"]
+
+
+def test_phases_are_told_with_their_steps_and_rates() -> None:
+    told = find("adda-mnist-usps").described()["training"]
+    assert "(750 for source, 1,750 for adaptation at 0.2 times the rate)" in told
 
 
 def test_no_two_experiments_have_one_name() -> None:
@@ -109,8 +172,8 @@ def test_no_two_experiments_have_one_name() -> None:
 
 def test_an_experiment_is_a_value_that_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        TINY.steps = 3  # type: ignore[misc]
-    assert replace(TINY, steps=3).steps == 3
+        TINY.seeds = 4  # type: ignore[misc]
+    assert replace(TINY, seeds=4).seeds == 4
 
 
 @pytest.mark.parametrize(
@@ -118,7 +181,7 @@ def test_an_experiment_is_a_value_that_cannot_be_changed() -> None:
 )
 def test_the_papers_digit_network_takes_a_step(name: str) -> None:
     experiment = find(name)
-    method = experiment.method()
+    method = experiment.method(0)
     assert isinstance(method, DANN)
     assert [tuple(p.shape) for p in method.domain_head.parameters()] == [(100, 768), (100,), (1, 100), (1,)]
     assert [tuple(p.shape) for p in method.label_head.parameters() if p.dim() == 2] == [
@@ -134,8 +197,8 @@ def test_the_papers_digit_network_takes_a_step(name: str) -> None:
         steps=1,
         batch_size=4,
         seed=0,
-        optimizer=experiment.optimizer,
-        schedule=experiment.schedule,
+        optimizer=experiment.training.optimizer,
+        schedule=experiment.training.schedule,
     )
     assert set(history.terms) == {"label", "domain"}
 
@@ -152,12 +215,14 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 # the results
 
 
-def test_recorded_results_keep_to_the_schema() -> None:
+def test_recorded_results_keep_to_the_schema_and_belong_to_their_experiments() -> None:
+    assert len(RECORDED) >= 53
     for path in RECORDED:
         content = json.loads(path.read_text(encoding="utf-8"))
         CHECK.validate(content)
         assert content["experiment"]["name"] == path.stem
-        assert path.stem in names()
+        assert content["experiment"] == find(path.stem).described()
+        assert [entry["seed"] for entry in content["seeds"]] == list(range(find(path.stem).seeds))
         accuracies = torch.tensor([entry["accuracy"] for entry in content["seeds"]], dtype=torch.float64)
         assert content["mean"] == pytest.approx(accuracies.mean().item(), abs=1e-6)
         if len(accuracies) > 1:
@@ -167,7 +232,7 @@ def test_recorded_results_keep_to_the_schema() -> None:
 def test_a_result_has_what_one_needs_to_believe_it(tmp_path: Path) -> None:
     given = reproduce("tiny-rows", folder=tmp_path / "results", device="cpu", progress=False)
     CHECK.validate(given)
-    assert given == read("tiny-rows", tmp_path / "results")
+    assert given == read("tiny-rows", tmp_path / "results").content
     assert [entry["seed"] for entry in given["seeds"]] == [0, 1, 2]
     assert leftovers(tmp_path) == ["tiny-rows.json"]  # no checkpoint, no half
 
@@ -197,17 +262,19 @@ def test_one_seed_has_no_standard_deviation(tmp_path: Path) -> None:
 
 
 def test_further_numbers_of_the_trained_method_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def size(method: DANN) -> dict[str, float]:
-        return {"norm": sum(p.norm().item() for p in method.parameters())}
+    def size(run: Run) -> dict[str, float]:
+        return accuracy(run) | {"norm": sum(p.norm().item() for p in run.method.parameters())}
 
     monkeypatch.setattr(dann, "TINY", replace(TINY, measures=size))
     given = reproduce("tiny-rows", seeds=1, folder=tmp_path / "results", progress=False)
     CHECK.validate(given)
     torch.manual_seed(0)
     method = network()
-    source, target, _ = domains()
+    source, target, test = domains()
     fit(method, source, target, steps=30, batch_size=8, seed=0)
-    assert given["seeds"][0]["measures"] == {"norm": pytest.approx(size(method)["norm"], abs=1e-4)}
+    found = size(Run(0, method, source, target, test))
+    assert given["seeds"][0]["measures"] == {"norm": pytest.approx(found["norm"], abs=1e-4)}
+    assert given["seeds"][0]["accuracy"] == found["accuracy"] == experiments.run("tiny-rows")["accuracy"]
 
 
 @pytest.mark.parametrize("change", [{"mean": 1.2}, {"seeds": []}, {"note": "x"}, {"sd": -0.1}])
@@ -223,12 +290,15 @@ def test_long_curves_are_thinned_by_means() -> None:
 
 
 class Runs:
-    """Counts what is run, and interrupts one seed as Ctrl-C would, in the middle of its steps."""
+    """Counts what is run, and interrupts one seed as Ctrl-C would, in the middle of its steps.
+
+    In the optimizer of a library: in a method of ours the counter would be a part of what the method is.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps: Counter[int] = Counter()
         self.interrupt: int | None = None
-        real, losses = result.fit, DANN.losses
+        real, step = result.fit, torch.optim.Adam.step
         seed = 0
 
         def counted(method: Any, *domains: Any, **how: Any) -> Any:
@@ -236,14 +306,14 @@ class Runs:
             seed = how["seed"]
             return real(method, *domains, **how)
 
-        def stepped(method: DANN, source: Any, target: Any, progress: float) -> dict[str, Tensor]:
+        def stepped(optimizer: torch.optim.Adam, *given: Any) -> Any:
             if seed == self.interrupt and self.steps[seed] == 20:
                 raise KeyboardInterrupt
             self.steps[seed] += 1
-            return losses(method, source, target, progress)
+            return step(optimizer, *given)
 
         monkeypatch.setattr(result, "fit", counted)
-        monkeypatch.setattr(DANN, "losses", stepped)
+        monkeypatch.setattr(torch.optim.Adam, "step", stepped)
 
 
 def test_an_interrupted_run_goes_on_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +323,7 @@ def test_an_interrupted_run_goes_on_and_repeats_nothing(tmp_path: Path, monkeypa
     runs.interrupt = 1
     with pytest.raises(KeyboardInterrupt):
         reproduce("tiny-rows", folder=tmp_path / "parts", progress=False)
-    halfway = read("tiny-rows", tmp_path / "parts")
+    halfway = read("tiny-rows", tmp_path / "parts").content
     assert halfway is not None
     CHECK.validate(halfway)
     assert [entry["seed"] for entry in halfway["seeds"]] == [0]
@@ -288,7 +358,7 @@ def test_a_seed_is_in_the_file_before_its_checkpoint_goes(tmp_path: Path, monkey
     assert runs.steps == {0: 30}  # the finished training was read, not run again
 
 
-@pytest.mark.parametrize("change", [{"steps": 31}, {"title": "other"}, {"published": None}])
+@pytest.mark.parametrize("change", [{"training": Training(31, 8)}, {"title": "other"}, {"published": None}])
 def test_a_changed_experiment_does_not_add_to_the_old_file(
     change: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,21 +388,95 @@ def test_the_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [p.name for p in tmp_path.glob("*tiny*")] == ["tiny-rows.json"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"seeds": []}', "null"])
+GOOD = {"experiment": {"name": "tiny-rows"}, "mean": 0.5, "sd": None, "seeds": [{"seed": 0, "accuracy": 0.5}]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"seeds": []}',
+        "null",
+        "\xff",
+        json.dumps(GOOD | {"seeds": []}),
+        json.dumps(GOOD | {"mean": "much"}),
+        json.dumps(GOOD | {"mean": 0.9}),
+        json.dumps(GOOD | {"experiment": {"name": "other"}}),
+        json.dumps(GOOD | {"seeds": GOOD["seeds"] * 2}),
+        json.dumps(GOOD | {"seeds": [{"seed": 0}]}),
+        json.dumps(GOOD | {"seeds": [{"seed": "a", "accuracy": 0.5}]}),
+        json.dumps(GOOD | {"seeds": [{"seed": 0, "accuracy": 50}]}),
+        json.dumps(GOOD | {"seeds": 3}),
+    ],
+)
 def test_a_file_that_is_no_result_is_one_line(content: str, tmp_path: Path) -> None:
-    (tmp_path / "tiny-rows.json").write_text(content)
+    (tmp_path / "tiny-rows.json").write_text(content, encoding="latin-1")
     for call in (partial(read, "tiny-rows"), partial(reproduce, "tiny-rows")):
         with pytest.raises(TlbookError, match=r"^.*tiny-rows\.json cannot be read [^\n]*$"):
             call(folder=tmp_path)
 
 
-def test_what_has_not_been_run_is_none(tmp_path: Path) -> None:
-    assert read("tiny-rows", tmp_path) is None
+def test_what_has_not_been_run_says_so(tmp_path: Path) -> None:
+    record = read("tiny-rows", tmp_path)
+    assert record == Record(TINY)
+    assert (record.entries, record.complete, record.paper) == ([], False, 0.5)
+    for number in (record.mean, record.sd, record.accuracies, record.measure("anything")):
+        assert repr(number) == "not yet run: tiny-rows"
 
 
-@pytest.mark.parametrize("seeds", [0, -1])
-def test_no_seeds_are_refused(seeds: int, tmp_path: Path) -> None:
-    with pytest.raises(TlbookError, match=rf"^seeds is {seeds}; expected at least 1$"):
+def test_numbers_of_a_record_that_lacks_seeds_are_missing(tmp_path: Path) -> None:
+    reproduce("tiny-rows", seeds=2, folder=tmp_path, progress=False)
+    record = read("tiny-rows", tmp_path)
+    for number in (record.mean, record.sd, record.accuracies):
+        assert repr(number) == "not yet run: tiny-rows, 2 of 3 seeds"
+    reproduce("tiny-rows", folder=tmp_path, progress=False)
+    record = read("tiny-rows", tmp_path)
+    assert record.accuracies.mean() == pytest.approx(record.mean, abs=1e-6)
+    with pytest.raises(TlbookError, match=r"^tiny-rows was recorded without 'nats'; expected one of: accuracy$"):
+        record.measure("nats")
+
+
+@pytest.mark.parametrize("call", [read, reproduce, find, experiments.run, lambda name: table([name])])
+@pytest.mark.parametrize("name", ["tiny-row", "", "Tiny-Rows", "book/results/tiny-rows.json", 3])
+def test_a_name_that_no_experiment_has_is_one_line_everywhere(call: Any, name: Any) -> None:
+    with pytest.raises(TlbookError, match=r"^no experiment is called [^\n]*nearest: [^\n]+$"):
+        call(name)
+
+
+def test_a_table_shows_each_row_beside_the_papers(tmp_path: Path) -> None:
+    def text() -> str:
+        return str(
+            table(["tiny-rows"], "name", "task", "method", "steps", "accuracy", "seeds", "paper", folder=tmp_path)
+        )
+
+    assert re.search(r"tiny-rows +s → t +tiny +30 +not yet run +0\.5000", text())
+    given = reproduce("tiny-rows", seeds=2, folder=tmp_path, progress=False)
+    assert f"{given['mean']:.3f} ± {given['sd']:.3f}  2 of 3" in text()
+    reproduce("tiny-rows", folder=tmp_path, progress=False)
+    assert re.search(r"± 0\.\d+ +3 +0\.5", text())
+
+
+def test_records_that_came_with_the_package_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed, elsewhere = tmp_path / "_results", tmp_path / "elsewhere"
+    given = reproduce("tiny-rows", seeds=1, folder=installed, progress=False)
+    monkeypatch.setattr(records, "INSTALLED", installed)
+    monkeypatch.setattr(result, "INSTALLED", installed)
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert experiments.results_folder() == installed
+    assert read("tiny-rows").content == given
+    mine = reproduce("tiny-rows", seeds=2, progress=False)  # not into the package
+    assert read("tiny-rows").content == mine
+    assert leftovers(elsewhere) == ["tiny-rows.json"]
+    (elsewhere / "book" / "results" / "tiny-rows.json").unlink()
+    assert read("tiny-rows").content == given
+
+
+@pytest.mark.parametrize("seeds", [0, -1, "a", 1.5, True])
+def test_no_seeds_are_refused(seeds: Any, tmp_path: Path) -> None:
+    with pytest.raises(TlbookError, match=rf"^seeds is {seeds!r}; expected a whole number, at least 1$"):
         reproduce("tiny-rows", seeds=seeds, folder=tmp_path)
     assert leftovers(tmp_path) == []
 
@@ -343,7 +487,7 @@ def test_chapters_and_commands_find_the_same_results(tmp_path: Path, monkeypatch
     written = reproduce("tiny-rows", seeds=1, progress=False)
     assert (tmp_path / "book" / "results" / "tiny-rows.json").exists()
     monkeypatch.chdir(tmp_path / "book")  # where a chapter runs
-    assert experiments.read("tiny-rows") == written
+    assert experiments.read("tiny-rows").content == written
 
 
 @pytest.mark.parametrize("failure", [FileNotFoundError("git"), subprocess.CalledProcessError(128, "git")])
@@ -380,6 +524,95 @@ def test_the_commit_is_the_one_at_the_start(tmp_path: Path, monkeypatch: pytest.
     assert given["seeds"][0]["commit"] == "before"
 
 
+def edited_domains(seed: int) -> tuple[Domain, Domain, Domain]:
+    source, target, test = domains()
+    return replace(source, x=source.x + 0.1), target, test
+
+
+def edited_measures(run: Run) -> dict[str, float]:
+    return {"accuracy": 1 - accuracy(run)["accuracy"]}
+
+
+EDITS = {
+    "method": {"method": seeded(partial(network, gamma=5.0))},
+    "head": {"method": seeded(lambda: DANN(nets.mlp(4, 6), nets.mlp(6, 2), nets.mlp(6, 3, 1)))},
+    "domains": {"domains": edited_domains},
+    "schedule": {"training": Training(30, 8, schedule=lambda p: 1 - p / 2)},
+    "optimizer": {"training": Training(30, 8, partial(torch.optim.Adam, lr=2e-3))},
+    "before": {"before": PRETEXT},
+    "measures": {"measures": edited_measures},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_seeds_of_other_settings_or_code_are_not_mixed(
+    edit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reproduce("tiny-rows", seeds=1, folder=tmp_path, progress=False)
+    before = (tmp_path / "tiny-rows.json").read_bytes()
+    monkeypatch.setattr(dann, "TINY", replace(TINY, **EDITS[edit]))
+    with pytest.raises(TlbookError, match=r"^[^\n]*was written by another tiny-rows \([^\n]*delete[^\n]*$"):
+        reproduce("tiny-rows", seeds=2, folder=tmp_path, progress=False)
+    assert (tmp_path / "tiny-rows.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_interrupted_seed_does_not_go_on_after_an_edit(
+    edit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(monkeypatch)
+    runs.interrupt = 0
+    with pytest.raises(KeyboardInterrupt):
+        reproduce("tiny-rows", seeds=1, folder=tmp_path / "r", progress=False)
+    runs.interrupt = None
+    monkeypatch.setattr(dann, "TINY", replace(TINY, **EDITS[edit]))
+    with pytest.raises(TlbookError, match=r"^[^\n]*tiny-rows-0-\w+\.pt is a seed of other [^\n]*delete[^\n]*$"):
+        reproduce("tiny-rows", seeds=1, folder=tmp_path / "r", progress=False)
+
+
+def test_a_record_from_before_codes_were_kept_can_grow(tmp_path: Path) -> None:
+    old = reproduce("tiny-rows", seeds=1, folder=tmp_path, progress=False)
+    del old["seeds"][0]["code"]
+    CHECK.validate(old)
+    (tmp_path / "tiny-rows.json").write_text(json.dumps(old))
+    assert len(reproduce("tiny-rows", seeds=2, folder=tmp_path, progress=False)["seeds"]) == 2
+
+
+def test_what_rows_begin_with_is_trained_once_for_a_seed_and_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def features(run: Run) -> dict[str, float]:
+        return accuracy(run) | {"norm": run.method.features[0].weight.norm().item()}
+
+    runs = Runs(monkeypatch)
+    alone = replace(TINY, before=PRETEXT, measures=features, training=None)
+    monkeypatch.setattr(dann, "TINY", alone)
+    first = experiments.run("tiny-rows", 0)
+    assert runs.steps == {0: 5}
+    assert experiments.run("tiny-rows", 0) == first
+    assert runs.steps == {0: 5}
+    by_hand = seeded(network)(0)
+    source, target, _ = domains()
+    fit(by_hand, source, target, steps=5, batch_size=8, seed=0)
+    assert first["norm"] == by_hand.features[0].weight.norm().item()
+    monkeypatch.setattr(dann, "TINY", replace(alone, before=replace(PRETEXT, training=Training(6, 8))))
+    assert experiments.run("tiny-rows", 0) != first
+    experiments.run("tiny-rows", 1)
+    assert runs.steps[1] == 6
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(monkeypatch)
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "locked")
+    for folder in (tmp_path / "file", tmp_path / "file" / "inside", tmp_path / "locked"):
+        with pytest.raises(TlbookError, match=r"^results cannot be written to [^\n]*$"):
+            reproduce("tiny-rows", seeds=1, folder=folder, progress=False)
+    assert not runs.steps
+
+
 # the command
 
 
@@ -389,7 +622,7 @@ def test_the_command_writes_the_file_and_says_what_came_out(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["reproduce", "tiny-rows", "--seeds", "2", "--device", "cpu"])
     assert done.exit_code == 0, done.output
-    given = read("tiny-rows")
+    given = read("tiny-rows").content
     assert given is not None
     assert f"{given['mean']:.4f} ± {given['sd']:.4f}" in done.output
     assert "0.5000" in done.output
@@ -410,3 +643,31 @@ def test_the_command_fails_in_one_line(
     assert stop.value.code.startswith("tlbook: ")
     assert "\n" not in stop.value.code
     assert capsys.readouterr().out == ""
+
+
+def test_the_list_has_every_experiment_recorded_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tlbook.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    reproduce("tiny-rows", seeds=2, folder=tmp_path / "book" / "results", progress=False)
+    done = CliRunner().invoke(app, ["results"])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert {line.split()[0] for line in lines[1:-1]} == set(names())
+    assert re.search(r"^tiny-rows .* ± .* 2 of 3 +0\.5000$", done.output, re.MULTILINE)
+    assert re.search(r"^dann-mnist-mnistm +not yet run +0\.7666$", done.output, re.MULTILINE)
+    assert lines[-1].startswith(f"1 of {len(names())} experiments are recorded")
+
+
+def test_interrupting_the_command_is_one_line_and_keeps_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tlbook import cli
+
+    monkeypatch.chdir(tmp_path)
+    runs = Runs(monkeypatch)
+    runs.interrupt = 1
+    monkeypatch.setattr("sys.argv", ["tlbook", "reproduce", "tiny-rows"])
+    with pytest.raises(SystemExit, match=r"^tlbook: interrupted; 1 seeds are in [^\n]*tiny-rows\.json[^\n]*$"):
+        cli.main()
+    assert len(read("tiny-rows").entries) == 1

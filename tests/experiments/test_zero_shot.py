@@ -10,48 +10,49 @@ import pytest
 from scipy.io import savemat
 
 from tlbook import experiments
-from tlbook.data import xlsa17
+from tlbook.data import load, xlsa17
 from tlbook.data.catalogue import SOURCES
 from tlbook.errors import TlbookError
 from tlbook.evaluate import harmonic_mean
 from tlbook.experiments import zero_shot as table
 from tlbook.methods.zero_shot import problem
 
-RESULTS = Path(__file__).resolve().parents[2] / "book" / "results" / "tables"
-
 
 def test_the_record_is_complete_and_far_above_chance() -> None:
-    content = experiments.read_table("zero-shot-digits", RESULTS)
-    assert content is not None
-    assert list(content["datasets"]) == list(table.DATASETS)
-    assert content["held_out"] == problem.draws()
-    assert content["protocol"] == table.DIGITS_PROTOCOL
-    for name, rows in content["datasets"].items():
-        assert list(rows) == list(problem.METHODS)
-        for row in rows.values():
-            assert all(len(values) == 10 for values in row["draws"].values())
-            for key, values in row["draws"].items():
-                assert row["mean"][key] == pytest.approx(np.mean(values), abs=1e-4)
-                assert row["sd"][key] == pytest.approx(np.std(values, ddof=1), abs=1e-4)
-            for kind in ("", ", calibrated"):
-                halves = zip(row["draws"][f"seen{kind}"], row["draws"][f"unseen{kind}"], strict=True)
-                expected = [harmonic_mean(seen, unseen) for seen, unseen in halves]
-                assert row["draws"][f"harmonic{kind}"] == pytest.approx(expected, abs=2e-4)
-            assert row["mean"]["unseen alone"] > content["chance"]["unseen alone"] + 0.15
-        for split in ("train", "test"):
-            assert content["checksums"][f"{name} {split}"] == SOURCES[name].checksums[split]
+    for (name, _), row in table.DIGIT_ROWS.items():
+        record = experiments.read(row.name)
+        assert record.complete
+        for kind in ("", ", calibrated"):
+            seen, unseen, harmonic = (record.measure(f"{key}{kind}") for key in ("seen", "unseen", "harmonic"))
+            expected = [harmonic_mean(*halves) for halves in zip(seen, unseen, strict=True)]
+            assert harmonic == pytest.approx(expected, abs=2e-4)
+        assert record.mean > 1 / 3 + 0.15
+        for entry in record.entries:
+            assert entry["checksums"]["test"] == SOURCES[name].checksums["test"]
 
 
-def test_recording_runs_every_row(tmp_path: Path, monkeypatch: Any) -> None:
-    settings = {row: s._replace(candidates=s.candidates[-1:]) for row, s in problem.METHODS.items()}
-    monkeypatch.setattr(table, "METHODS", settings)
-    monkeypatch.setattr(problem, "METHODS", settings)
+def test_a_seed_is_a_draw_of_the_digits_held_out(monkeypatch: Any) -> None:
+    monkeypatch.setattr(table, "load", lambda name, split="train": load("digits", split))
     monkeypatch.setattr(table, "EXAMPLES", 20)
-    content = table.record_digits(tmp_path, datasets=("digits",), count=1)
-    assert experiments.read_table("zero-shot-benchmarks", tmp_path) is None
-    assert experiments.read_table("zero-shot-digits", tmp_path) == content
-    assert list(content["datasets"]["digits"]) == list(problem.METHODS)
-    assert content["held_out"] == problem.draws(1)
+    for seed, held in enumerate(problem.draws()):
+        source, target, test = table.digits(seed, "mnist")
+        assert set(source.labels().tolist()) == set(range(10)) - set(held)
+        assert source.labels().bincount().max() == 20
+        assert target is None
+        assert set(test.labels().tolist()) == set(range(10))
+
+
+@pytest.mark.parametrize("row", table.METHODS)
+def test_every_row_runs(row: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(table, "load", lambda name, split="train": load("digits", split))
+    monkeypatch.setattr(table, "EXAMPLES", 20)
+    table.tests.cache_clear()
+    settings = {row: s._replace(candidates=s.candidates[-1:]) for row, s in table.METHODS.items()}
+    monkeypatch.setattr(table, "METHODS", settings)
+    found = experiments.run(table.DIGIT_ROWS["mnist", row].name, 2)
+    table.tests.cache_clear()
+    assert found["accuracy"] > 1 / 3
+    assert found["harmonic"] == pytest.approx(harmonic_mean(found["seen"], found["unseen"]))
 
 
 # the standard benchmarks, on small files of their layout
@@ -86,39 +87,22 @@ def benchmark_root(tmp_path: Path, monkeypatch: Any) -> Path:
     return tmp_path
 
 
-def test_with_the_features_one_call_gives_the_rows_of_a_benchmark(benchmark_root: Path) -> None:
-    rows = table.benchmark("AWA2", benchmark_root, decades=(0.01, 1.0, 100.0))
-    assert list(rows) == ["ESZSL", "DAP"]
-    for row in rows.values():
-        assert row["harmonic"] == pytest.approx(harmonic_mean(row["seen"], row["unseen"]), abs=1e-3)
-    eszsl = rows["ESZSL"]
-    assert eszsl["unseen alone"] > 0.8
-    settings = [(gamma, alpha) for gamma in (0.01, 1.0, 100.0) for alpha in (0.01, 1.0, 100.0)]
-    assert settings[int(np.argmax(eszsl["search"]))] == (eszsl["gamma"], eszsl["alpha"])
+def test_with_the_features_a_row_of_a_benchmark_runs(benchmark_root: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("TLBOOK_DATA", str(benchmark_root))
+    monkeypatch.setattr(table, "DECADES", (0.01, 1.0, 100.0))
+    for method in ("ESZSL", "DAP"):
+        found = experiments.run(table.BENCHMARK_ROWS["AWA2", method].name)
+        assert found["harmonic"] == pytest.approx(harmonic_mean(found["seen"], found["unseen"]), abs=1e-3)
+        if method == "ESZSL":
+            assert found["accuracy"] > 0.8
+            assert {found["gamma"], found["alpha"]} <= {0.01, 1.0, 100.0}
 
 
-def test_the_table_has_what_is_there_and_says_what_the_rest_needs(
-    benchmark_root: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
-) -> None:
-    monkeypatch.setattr(table.benchmark, "__defaults__", (None, (1.0,)))
-    content = table.record_benchmarks(tmp_path / "out", benchmark_root)
-    assert list(content["rows"]) == ["AWA2"]
-    assert content["published"] == table.PUBLISHED
-    assert experiments.read_table("zero-shot-benchmarks", tmp_path / "out") == content
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["APY", "CUB", "SUN"]
-    assert all("expected" in line and "unpack" in line for line in lines)
-
-
-def test_with_nothing_there_it_says_so_in_one_line(tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("row", table.BENCHMARK_ROWS.values(), ids=lambda row: row.name)
+def test_without_the_features_it_says_so_in_one_line(row: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("TLBOOK_DATA", str(tmp_path))
-    with pytest.raises(TlbookError, match=r"^no benchmark can be run; att_splits\.mat of AWA2 is missing[^\n]*$"):
-        table.record_benchmarks(tmp_path)
-    with pytest.raises(SystemExit, match=r"^no benchmark can be run; [^\n]*$"):
-        table.main(["benchmarks"])
-    for wrong in ([], ["digit"], ["digits", "benchmarks"]):
-        with pytest.raises(SystemExit, match=r"^given [^\n]*; expected one of: digits, benchmarks$"):
-            table.main(wrong)
+    with pytest.raises(TlbookError, match=r"^att_splits\.mat of \w+ is missing[^\n]*$"):
+        experiments.run(row.name)
 
 
 def test_the_published_numbers_agree_with_themselves() -> None:

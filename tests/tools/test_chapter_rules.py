@@ -33,6 +33,15 @@ def test_a_good_chapter_passes() -> None:
     assert violations(chapter()) == []
 
 
+def test_a_page_of_the_back_matter_needs_its_top_and_no_exercises() -> None:
+    page = chapter()
+    page.cells = [cell for cell in page.cells if not cell.source.startswith("##")]
+    assert violations(page)
+    assert violations(page, back_matter=True) == []
+    page.cells[0].source = "# Title"
+    assert violations(page, back_matter=True) == ["cell 1: expected the cost box, a quotation (>), under the title"]
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
 from tlbook.data.source import File, Source, Store, md5_is
@@ -30,6 +29,8 @@ def bag_of_words(sentences: list[str]) -> Tensor:
         >>> counts.sum(dim=1), counts.max()
         (tensor([4, 1]), tensor(2, dtype=torch.uint8))
     """
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     words = HashingVectorizer(n_features=BUCKETS, token_pattern=r"\S+", alternate_sign=False, norm=None)
     counts: Tensor = torch.from_numpy(words.transform(sentences).minimum(255).astype(np.uint8).toarray())
     return counts

@@ -9,7 +9,7 @@ from torch import nn
 
 from tlbook import nets
 from tlbook.data import Domain, jitter, load
-from tlbook.experiments.experiment import Experiment, Published
+from tlbook.experiments.experiment import Experiment, Published, Training, seeded
 from tlbook.methods.adda import ADDA
 from tlbook.methods.dann import DANN
 from tlbook.methods.source_only import SourceOnly
@@ -39,14 +39,14 @@ def sample(name: str, n: int, seed: int) -> Domain:
     return jitter(domain.take(chosen).images(channels=1, size=28), 8, seed, degrees=15, pixels=3, scale=0.3)
 
 
-def mnist_to_usps() -> tuple[Domain, Domain, Domain]:
-    """Source, target and test domain."""
+def mnist_to_usps(seed: int) -> tuple[Domain, Domain, Domain]:
+    """Source, target and test domain, the same for every seed."""
     test = load("usps", split="test").images(channels=1, size=28)
     return sample("mnist", 2_000, seed=0), sample("usps", 1_800, seed=1).unlabelled(), test
 
 
-def usps_to_mnist() -> tuple[Domain, Domain, Domain]:
-    """Source, target and test domain."""
+def usps_to_mnist(seed: int) -> tuple[Domain, Domain, Domain]:
+    """Source, target and test domain, the same for every seed."""
     test = load("mnist", split="test").images(channels=1, size=28)
     return sample("usps", 1_800, seed=1), sample("mnist", 2_000, seed=0).unlabelled(), test
 
@@ -78,11 +78,9 @@ source_only = partial(
     table="table 2, row source only",
     protocol=PROTOCOL,
     network=NETWORK + NORM,
-    training="Adam, β₁ = 0.5, 1e-3, 750 steps of 64 source images",
     selection=SELECTION,
-    method=source_network,
-    steps=750,
-    optimizer=gan_adam,
+    method=seeded(source_network),
+    training=Training(750, optimizer=gan_adam),
     seeds=5,
 )
 dann = partial(
@@ -92,11 +90,9 @@ dann = partial(
     table="table 2, row gradient reversal",
     protocol=PROTOCOL,
     network=NETWORK + "; domain 500-1" + APART,
-    training="Adam, β₁ = 0.5, 2e-3, λ_p with γ = 10, 2,000 steps of 64 + 64 images",
     selection=SELECTION,
-    method=dann_network,
-    steps=2_000,
-    optimizer=partial(gan_adam, lr=2e-3),
+    method=seeded(dann_network),
+    training=Training(2_000, optimizer=partial(gan_adam, lr=2e-3)),
     seeds=5,
 )
 adda = partial(
@@ -106,11 +102,9 @@ adda = partial(
     table="table 2, row ADDA",
     protocol=PROTOCOL,
     network=NETWORK + "; domain 500-500-1 on the 500, in the authors' code on the logits" + APART,
-    training="Adam, β₁ = 0.5, 2,500 steps of 64 + 64 images: 750 on the source at 1e-3, then 1,750 at 2e-4",
     selection=SELECTION,
-    method=adda_network,
-    steps=2_500,
-    optimizer=gan_adam,
+    method=seeded(adda_network),
+    training=Training(2_500, optimizer=gan_adam),
     seeds=5,
 )
 

@@ -8,7 +8,7 @@ import torch
 
 from tlbook import nets
 from tlbook.data import Domain, load
-from tlbook.experiments.experiment import Experiment, Published
+from tlbook.experiments.experiment import Experiment, Published, Training, seeded
 from tlbook.methods.dann import DANN, mu_schedule
 from tlbook.methods.source_only import SourceOnly
 
@@ -29,8 +29,8 @@ CHOSEN = (
 gan_adam = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999), fused=True)  # β₁ as is usual for two players
 
 
-def mnist_to_mnistm() -> tuple[Domain, Domain, Domain]:
-    """Source, target and test domain, three channels, 28×28."""
+def mnist_to_mnistm(seed: int) -> tuple[Domain, Domain, Domain]:
+    """Source, target and test domain, three channels, 28×28, the same for every seed."""
     source = load("mnist").images(channels=3, size=28)
     return source, load("mnist-m").unlabelled(), load("mnist-m", split="test")
 
@@ -53,14 +53,11 @@ SOURCE_ONLY = Experiment(
     task=TASK,
     protocol=PROTOCOL,
     network=NETWORK,
-    training="Adam, β₁ = 0.5, 1e-3·μ_p, 6,000 steps of 64 source images",
     selection=CHOSEN,
     published=Published(0.5225, "JMLR 17(59), table 2", "primary"),
     domains=mnist_to_mnistm,
-    method=source_network,
-    steps=6_000,
-    optimizer=gan_adam,
-    schedule=mu_schedule,
+    method=seeded(source_network),
+    training=Training(6_000, optimizer=gan_adam, schedule=mu_schedule),
 )
 
 PAPER_SCHEDULE = Experiment(
@@ -71,14 +68,13 @@ PAPER_SCHEDULE = Experiment(
     task=TASK,
     protocol=PROTOCOL,
     network=NETWORK,
-    training="SGD, momentum 0.9, rate 0.01·μ_p, λ_p with γ = 10, 12,000 steps of 64 + 64 images",
     selection=SELECTION,
     published=Published(0.7666, "JMLR 17(59), table 2", "primary"),
     domains=mnist_to_mnistm,
-    method=paper_network,
-    steps=12_000,
-    optimizer=partial(torch.optim.SGD, lr=0.01, momentum=0.9, fused=True),
-    schedule=mu_schedule,
+    method=seeded(paper_network),
+    training=Training(
+        12_000, optimizer=partial(torch.optim.SGD, lr=0.01, momentum=0.9, fused=True), schedule=mu_schedule
+    ),
 )
 
 ADAM = Experiment(
@@ -89,14 +85,11 @@ ADAM = Experiment(
     task=TASK,
     protocol=PROTOCOL,
     network=NETWORK,
-    training="Adam, β₁ = 0.5, 1e-3·μ_p, λ_p with γ = 10, 24,000 steps of 64 + 64 images",
     selection=CHOSEN,
     published=Published(0.7666, "JMLR 17(59), table 2", "primary"),
     domains=mnist_to_mnistm,
-    method=paper_network,
-    steps=24_000,
-    optimizer=gan_adam,
-    schedule=mu_schedule,
+    method=seeded(paper_network),
+    training=Training(24_000, optimizer=gan_adam, schedule=mu_schedule),
 )
 
 DOMAIN_NORM = Experiment(
@@ -107,12 +100,9 @@ DOMAIN_NORM = Experiment(
     task=TASK,
     protocol=PROTOCOL,
     network=NETWORK.replace("no normalisation", "batch normalisation after each convolution, statistics per domain"),
-    training="Adam, β₁ = 0.5, 1e-3·μ_p, λ_p with γ = 10, 12,000 steps of 64 + 64 images",
     selection=CHOSEN,
     published=Published(0.7666, "JMLR 17(59), table 2", "primary"),
     domains=mnist_to_mnistm,
-    method=partial(paper_network, nets.DomainBatchNorm),
-    steps=12_000,
-    optimizer=gan_adam,
-    schedule=mu_schedule,
+    method=seeded(partial(paper_network, nets.DomainBatchNorm)),
+    training=Training(12_000, optimizer=gan_adam, schedule=mu_schedule),
 )

@@ -16,7 +16,7 @@ from tlbook.experiments.adda import (
     mnist_to_usps,
     usps_to_mnist,
 )
-from tlbook.experiments.experiment import Experiment
+from tlbook.experiments.experiment import Experiment, Training, seeded
 from tlbook.methods.deep_adaptation import DAN, DDC, DeepCORAL
 
 OWN = "none: the paper reports on photographs of office things"
@@ -49,31 +49,26 @@ shared = partial(
     network=NETWORK + APART,
     selection=SELECTION,
     published=None,
-    steps=500,
-    optimizer=gan_adam,
+    training=Training(500, optimizer=gan_adam),
     seeds=3,
 )
-training = "Adam, β₁ = 0.5, 1e-3, 500 steps of 64 + 64 images, λ = {}".format
 ddc = partial(
     shared,
     title="DDC",
     paper="Tzeng et al., Deep domain confusion, arXiv 1412.3474, 2014",
-    training=training(0.003),
-    method=ddc_network,
+    method=seeded(ddc_network),
 )
 dan = partial(
     shared,
     title="DAN",
     paper="Long et al., Learning transferable features with deep adaptation networks, ICML 2015",
-    training=training(1),
-    method=dan_network,
+    method=seeded(dan_network),
 )
 coral = partial(
     shared,
     title="Deep CORAL",
     paper="Sun and Saenko, Deep CORAL, ECCV workshops 2016",
-    training=training(0.1),
-    method=coral_network,
+    method=seeded(coral_network),
 )
 
 MU_DDC = ddc(name="deep-adaptation-mnist-usps-ddc", task=MNIST_USPS, domains=mnist_to_usps)

@@ -12,12 +12,10 @@ from torch import nn
 from tlbook import nets
 from tlbook.data import Domain
 from tlbook.data.text import SENTENCES, Vocabulary, running_text, sentences, wikitext
-from tlbook.experiments.experiment import Experiment
-from tlbook.experiments.pretraining import pre_train
+from tlbook.experiments.experiment import Experiment, PreTraining, Run, Training, accuracy, seeded
 from tlbook.methods.glomo.graphs import Kind
 from tlbook.methods.glomo.learner import GraphLearner
 from tlbook.methods.glomo.transfer import GLoMo, MaxOverTime
-from tlbook.methods.method import Phase
 
 VOCABULARY, LENGTH, WIDTH, FILTERS = 4_000, 24, 64, 100
 GRAPH_STEPS, GRAPH_BATCH, TASK_STEPS = 6_000, 16, 500
@@ -50,16 +48,16 @@ def text() -> tuple[Vocabulary, Domain, Domain]:
     return vocabulary, learned, held
 
 
-def questions() -> tuple[Domain, Domain, Domain]:
-    """Labelled questions, unlabelled text, and the official test questions."""
+def questions(seed: int) -> tuple[Domain, Domain, Domain]:
+    """Labelled questions, unlabelled text, and the official test questions; the same for every seed."""
     vocabulary, rows, _ = text()
     train, test = (sentences("trec", split, vocabulary, LENGTH) for split in ("train", "test"))
     return train, rows, test
 
 
-def few_questions() -> tuple[Domain, Domain, Domain]:
+def few_questions(seed: int) -> tuple[Domain, Domain, Domain]:
     """The same with a tenth of the labelled questions, the same ones for every seed."""
-    train, rows, test = questions()
+    train, rows, test = questions(seed)
     return train.split(0.1, seed=0)[0], rows, test
 
 
@@ -68,67 +66,66 @@ def falling(progress: float) -> float:
     return 1 - progress
 
 
-class Taught(GLoMo):
-    """A small convolutional classifier of questions that reads along graphs learned from the text beforehand.
+def learner(graph: Kind) -> GraphLearner:
+    """A graph learner that has not seen the text; a random graph is as sparse as a learned one."""
+    foretold = "learned" if graph == "random" else graph
+    built = GraphLearner(VOCABULARY, width=32, layers=2, heads=2, sampled=4, positions=LENGTH, graph=foretold)
+    for direction in (built.ahead, built.back):
+        nn.init.zeros_(direction.graph.b)
+    return built
 
-    The learner of a seed is trained once and kept in the user's cache, for all rows that use it, under a name that
-    tells the settings, the text and the version of torch. A uniform graph, or none, needs no learner for the task; the
-    text is foretold along it only when it is measured.
 
-    Args:
-        graph: see :class:`~tlbook.methods.GLoMo`.
-    """
+def classifier(graph: Kind) -> GLoMo:
+    """A small convolutional classifier of questions that reads along the graphs of a learner."""
+    graphs = learner(graph)
+    encoder = nn.Sequential(MaxOverTime(WIDTH, FILTERS), nn.Dropout(0.5))
+    head = nets.mlp(FILTERS, len(SENTENCES["trec"].classes))
+    return GLoMo(graphs, nn.Embedding(VOCABULARY, WIDTH), encoder, head, WIDTH, share=0.0, graph=graph)
 
-    def __init__(self, graph: Kind) -> None:
-        foretold = "learned" if graph == "random" else graph
-        learner = GraphLearner(VOCABULARY, width=32, layers=2, heads=2, sampled=4, positions=LENGTH, graph=foretold)
-        for direction in (learner.ahead, learner.back):
-            nn.init.zeros_(direction.graph.b)
-        encoder = nn.Sequential(MaxOverTime(WIDTH, FILTERS), nn.Dropout(0.5))
-        head = nets.mlp(FILTERS, len(SENTENCES["trec"].classes))
-        super().__init__(learner, nn.Embedding(VOCABULARY, WIDTH), encoder, head, WIDTH, share=0.0, graph=graph)
 
-    def phases(self) -> tuple[Phase, ...]:
-        """The task alone, before which the learner is trained or read where its graph is used."""
-        [task] = super().phases()
-        return (replace(task, start=self.pre_train) if self.features.graph in ("learned", "random") else task,)
+def foretelling(graph: Kind) -> GLoMo:
+    """The learner alone: the task's parts are there for form."""
+    return GLoMo(learner(graph), nn.Embedding(VOCABULARY, 1), nn.Identity(), nn.Identity(), 1, share=1.0)
 
-    def pre_train(self) -> None:
-        """Learn from the text, or take what an earlier row kept."""
-        learner, rows, seed = self.features.learner, text()[1], torch.initial_seed()  # the seed of the run that begins
-        with torch.random.fork_rng():
-            method = GLoMo(learner, nn.Embedding(VOCABULARY, 1), nn.Identity(), nn.Identity(), 1, share=1.0)
-        pre_train(
-            f"glomo-{learner.ahead.kind}",
-            method,
-            rows,
-            rows,
-            seed=seed,
-            steps=GRAPH_STEPS,
-            batch_size=GRAPH_BATCH,
-            optimizer=partial(torch.optim.Adam, lr=8e-3, fused=True),
-            schedule=falling,
-            device=str(next(self.parameters()).device),
-            precision="fp32",
-        )
+
+def hand_over(taught: GLoMo, method: GLoMo) -> None:
+    """The learner, which was trained on the text."""
+    method.features.learner.load_state_dict(taught.features.learner.state_dict())
+
+
+def wiki(seed: int) -> tuple[Domain, Domain]:
+    """The text without labels, the same for every seed."""
+    rows = text()[1]
+    return rows, rows
+
+
+def graphs_from_text(graph: Kind) -> PreTraining:
+    """The learning of graphs, or of foretelling along a graph that is given."""
+    return PreTraining(
+        f"glomo-{graph}",
+        wiki,
+        seeded(partial(foretelling, graph)),
+        Training(
+            GRAPH_STEPS, GRAPH_BATCH, partial(torch.optim.Adam, lr=8e-3, fused=True), schedule=falling, precision="fp32"
+        ),
+        hand_over,
+    )
 
 
 @torch.no_grad()
-def measures(method: Taught) -> dict[str, float]:
+def on_text(run: Run) -> dict[str, float]:
     """What the graphs are on the last tenth of the text, whose rows are full.
 
     Args:
-        method: a row, trained.
+        run: of a row whose learner was taught.
 
     Returns:
-        ``nats``, the mean cross-entropy of a foretold word over both directions; ``edges``, the share of the possible
-        edges that are there; ``entropy``, of the weights that a word listens with, in nats, the mean over the words
-        that have one to listen to.
+        The accuracy; ``nats``, the mean cross-entropy of a foretold word over both directions; ``edges``, the share of
+        the possible edges that are there; ``entropy``, of the weights that a word listens with, in nats, the mean over
+        the words that have one to listen to.
     """
-    with torch.enable_grad():
-        method.pre_train()
-    learner = method.features.learner.eval()
-    held = text()[2].to(next(method.parameters()).device).x
+    learner = run.method.features.learner.eval()
+    held = text()[2].to(next(learner.parameters()).device).x
     columns = LENGTH / (LENGTH - 1)  # one column in every LENGTH has nothing to listen to
     sums = dict.fromkeys(("nats", "edges", "entropy"), 0.0)
     for start in range(0, len(held), 64):
@@ -141,13 +138,9 @@ def measures(method: Taught) -> dict[str, float]:
         )
         for name, value in zip(sums, found, strict=True):
             sums[name] += len(x) / len(held) * float(value)
-    return sums
+    return accuracy(run) | sums
 
 
-TASK = (
-    f"Adam, 2e-3, {TASK_STEPS} steps of 64 questions; before, once for all rows of a seed that share it and in the "
-    f"time of the first: Adam, 8e-3 falling to 0, {GRAPH_STEPS:,} × {GRAPH_BATCH} rows of text"
-)
 LEARNED = Experiment(
     name="glomo-trec",
     title="learned graph",
@@ -156,29 +149,40 @@ LEARNED = Experiment(
     task="Wikipedia → TREC questions",
     protocol=PROTOCOL,
     network=NETWORK,
-    training=TASK,
     selection=SELECTION,
     published=None,
     domains=questions,
-    method=partial(Taught, "learned"),
-    steps=TASK_STEPS,
-    optimizer=partial(torch.optim.Adam, lr=2e-3, fused=True),
-    measures=measures,
+    method=seeded(partial(classifier, "learned")),
+    training=Training(TASK_STEPS, optimizer=partial(torch.optim.Adam, lr=2e-3, fused=True)),
+    before=graphs_from_text("learned"),
+    measures=on_text,
 )
-UNIFORM = replace(LEARNED, name="glomo-trec-uniform", title="uniform graph", method=partial(Taught, "uniform"))
-unmeasured: dict[str, Any] = {"measures": None}
-NONE = replace(LEARNED, name="glomo-trec-none", title="no graph", method=partial(Taught, "none"), **unmeasured)
+UNIFORM = replace(
+    LEARNED,
+    name="glomo-trec-uniform",
+    title="uniform graph",
+    method=seeded(partial(classifier, "uniform")),
+    before=graphs_from_text("uniform"),
+)
+untaught: dict[str, Any] = {"before": None, "measures": accuracy}
+NONE = replace(
+    LEARNED, name="glomo-trec-none", title="no graph", method=seeded(partial(classifier, "none")), **untaught
+)
 RANDOM = replace(
-    LEARNED, name="glomo-trec-random", title="random graph, as sparse", method=partial(Taught, "random"), **unmeasured
+    LEARNED,
+    name="glomo-trec-random",
+    title="random graph, as sparse",
+    method=seeded(partial(classifier, "random")),
+    measures=accuracy,
 )
 
 few: dict[str, Any] = {
     "task": "Wikipedia → TREC questions, a tenth of the labels",
     "protocol": PROTOCOL.replace("5,452 labelled questions", "546 of 5,452 labelled questions"),
     "domains": few_questions,
-    **unmeasured,
+    "measures": accuracy,
 }
 FEW_LEARNED = replace(LEARNED, name="glomo-trec-few", **few)
 FEW_NONE = replace(NONE, name="glomo-trec-few-none", **few)
-FEW_UNIFORM = replace(UNIFORM, name="glomo-trec-few-uniform", **few)
+FEW_UNIFORM = replace(UNIFORM, name="glomo-trec-few-uniform", **few | untaught)
 FEW_RANDOM = replace(RANDOM, name="glomo-trec-few-random", **few)

@@ -12,10 +12,9 @@ from torch import nn
 from tlbook import nets
 from tlbook.data import Domain, jitter, load
 from tlbook.data.views import Affine
-from tlbook.experiments.experiment import Experiment
-from tlbook.experiments.pretraining import pre_train
+from tlbook.experiments.experiment import Experiment, PreTraining, Training, seeded
 from tlbook.methods.finetune import FineTune
-from tlbook.methods.method import Method, Phase
+from tlbook.methods.method import Method
 from tlbook.methods.self_supervised import RotNet, SimCLR
 from tlbook.methods.source_only import SourceOnly
 
@@ -27,6 +26,7 @@ LABELS = {
     1: (7, 1e-3),
     10: (73, 3e-3),
 }  # per cent of the training images: of each digit how many, and the learning rate
+NETWORK = "conv 32×3×3, pool, conv 64×3×3, pool, 128, labels 10; batch normalisation after all but the last"
 CHANGED = "turned by up to 15 degrees, moved by up to 2 pixels and scaled by up to 20 per cent"
 SELECTION = (
     "the last step is reported. The views (moved or cropped) and the learning rate with labels (1e-3 or 3e-3; for each "
@@ -68,68 +68,35 @@ def simclr() -> SimCLR:
     return SimCLR(features(), nets.mlp(WIDTH, WIDTH, 64), Affine(15, 2, 0.2), temperature=0.2)
 
 
-class PreTrained(FineTune):
-    """Fine-tuning, or a linear probe, on features that begin with a pretext task on all training images, unlabelled.
-
-    The features of a pretext and a seed are trained once and kept in the user's cache, for all rows that start there,
-    under a name that tells the settings, the images and the version of torch.
-
-    Args:
-        pretext: builds the method of the pretext task.
-        steps: how long it is trained, and
-        batch_size: on how many images a step.
-        frozen: whether the labels move the head alone.
-    """
-
-    def __init__(self, pretext: Callable[[], Method], steps: int, batch_size: int, frozen: bool = False) -> None:
-        super().__init__(features(), nets.mlp(WIDTH, 10), frozen)
-        self.pretext, self.steps, self.batch_size = pretext, steps, batch_size
-
-    def phases(self) -> tuple[Phase, ...]:
-        """One, before which the pretext's features are put in."""
-        return (Phase("labels", self.losses, (self,), start=self.pre_train),)
-
-    def pre_train(self) -> None:
-        """Train the pretext on all training images, or take what an earlier row kept, and copy its features."""
-        seed = torch.initial_seed()  # the one of the run that begins
-        images = load("usps").unlabelled()
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            method = self.pretext()
-        pre_train(
-            f"self-supervised-{type(method).__name__}",
-            method,
-            images,
-            seed=seed,
-            steps=self.steps,
-            batch_size=self.batch_size,
-            optimizer=partial(adam, lr=2e-3),
-            schedule=cosine,
-            device=str(next(self.parameters()).device),
-        )
-        self.features.load_state_dict(method.features.state_dict())
+def fine_tuned(frozen: bool = False) -> FineTune:
+    """The network for labels on the features of a pretext, or a linear probe on them."""
+    return FineTune(features(), nets.mlp(WIDTH, 10), frozen)
 
 
-BEFORE = (
-    "; before, on all 7,291 training images without labels, once for all rows of a seed and in the time of the first: "
-)
-TURNS = (
-    ROTNET,
-    partial(PreTrained, rotnet, 600, 64),
-    f"{BEFORE}Adam, 2e-3 falling to 0, 600 × 64 images in four turns",
-)
-VIEWS = (
-    SIMCLR,
-    partial(PreTrained, simclr, 1_000, 256),
-    f"{BEFORE}Adam, 2e-3 falling to 0, 1,000 × 256 images in two views, {CHANGED}, projection 128-64, temperature 0.2",
-)
-PROBE = (SIMCLR, partial(PreTrained, simclr, 1_000, 256, frozen=True), VIEWS[2])
-NONE = (SIMCLR, scratch, "")
+def unlabelled(seed: int) -> tuple[Domain, None]:
+    """All training images, the same for every seed."""
+    return load("usps").unlabelled(), None
 
 
-def row(
-    share: int, name: str, title: str, start: tuple[str, Callable[[], Method], str], changed: bool = False
-) -> Experiment:
+def hand_over(pretext: Method, method: Method) -> None:
+    """The features."""
+    method.features.load_state_dict(pretext.features.state_dict())
+
+
+def pretext(build: Callable[[], Method], steps: int, batch_size: int) -> PreTraining:
+    """A pretext task on all training images without labels."""
+    training = Training(steps, batch_size, partial(adam, lr=2e-3), cosine)
+    return PreTraining(f"self-supervised-{build.__name__}", unlabelled, seeded(build), training, hand_over)
+
+
+Start = tuple[str, Callable[[], Method], PreTraining | None]
+TURNS: Start = (ROTNET, fine_tuned, pretext(rotnet, 600, 64))
+VIEWS: Start = (SIMCLR, fine_tuned, pretext(simclr, 1_000, 256))
+PROBE: Start = (SIMCLR, partial(fine_tuned, frozen=True), VIEWS[2])
+NONE: Start = (SIMCLR, scratch, None)
+
+
+def row(share: int, name: str, title: str, start: Start, changed: bool = False) -> Experiment:
     """A share of the labels and what the network starts from; with ``changed`` every step sees other copies."""
     (per_class, rate), (paper, method, before) = LABELS[share], start
     copies = STEPS * BATCH // (10 * per_class) if changed else 1
@@ -142,19 +109,13 @@ def row(
         protocol=f"{per_class} labelled training images of each digit, drawn anew for each seed"
         + (f", in {copies} copies, {CHANGED}" if changed else "")
         + "; accuracy on the 2,007 test images",
-        network="conv 32×3×3, pool, conv 64×3×3, pool, 128, labels 10; batch normalisation after all but the last",
-        training=f"Adam, {rate:.0e} falling to 0, {STEPS} steps of {BATCH} images with labels{before}".replace(
-            "e-0", "e-"
-        ),
+        network=NETWORK,
         selection=SELECTION,
         published=None,
         domains=partial(usps, per_class=per_class, copies=copies),
-        method=method,
-        steps=STEPS,
-        batch_size=BATCH,
-        optimizer=partial(adam, lr=rate),
-        schedule=cosine,
-        drawn=True,
+        method=seeded(method),
+        training=Training(STEPS, BATCH, partial(adam, lr=rate), cosine),
+        before=before,
     )
 
 

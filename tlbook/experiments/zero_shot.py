@@ -1,35 +1,33 @@
 """Zero-shot learning on real digits, and on the standard benchmarks (chapter ``zero_shot``).
 
-``python -m tlbook.experiments.zero_shot digits`` holds three of the ten digits out, ten times over, on MNIST and on
-USPS; ``python -m tlbook.experiments.zero_shot benchmarks`` makes the table of the proposed splits, with whichever of
-AwA2, aPY, CUB and SUN has its features under the data root. Each writes the table that the chapter reads.
+On MNIST and on USPS three of the ten digits are held out, ten times over: a seed is a draw of them. The rows of the
+benchmarks need the features of AwA2, aPY, CUB and SUN under the data root.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from functools import cache, partial
 
 import numpy as np
 from sklearn.base import clone
 
-from tlbook.data import Domain, checksum, load
+from tlbook.data import Domain, load
 from tlbook.data.specimens import specimens
 from tlbook.data.xlsa17 import BENCHMARKS, load_benchmark
-from tlbook.errors import TlbookError
-from tlbook.experiments.tables import write_table
+from tlbook.experiments.experiment import Experiment, Published, Run
 from tlbook.methods import DAP, ESZSL
-from tlbook.methods.zero_shot.problem import HELD_OUT, METHODS, Problem, describe, draws, scored, trial
+from tlbook.methods.zero_shot.estimator import ZeroShot
+from tlbook.methods.zero_shot.problem import METHODS, Digits, Problem, Setting, describe, draws, scored, trial
 from tlbook.methods.zero_shot.selection import Fold, choose
 
-__all__ = ["BENCHMARKS", "DATASETS", "PUBLISHED", "benchmark"]
+__all__ = ["BENCHMARK_ROWS", "DATASETS", "DIGIT_ROWS", "PUBLISHED"]
 
 DATASETS = ("mnist", "usps")
 EXAMPLES = 200  # of each class, to learn from
-
+PAPERS = {
+    "DAP": "Lampert, Nickisch and Harmeling, Learning to detect unseen object classes, CVPR 2009",
+    "ESZSL": "Romera-Paredes and Torr, An embarrassingly simple approach to zero-shot learning, ICML 2015",
+}
 
 DIGITS_PROTOCOL = (
     f"{EXAMPLES} training images of each seen class, all test images. Seen classes are described by the mean of their "
@@ -39,42 +37,55 @@ DIGITS_PROTOCOL = (
 )
 
 
-def record_digits(folder: Path | None = None, datasets: Sequence[str] = DATASETS, count: int = 10) -> dict[str, Any]:
-    """Run every row on every set of digits and every draw, and write the table."""
-    printed = describe(specimens())
-    held_out = draws(count)
-    sets: dict[str, Any] = {}
-    checksums: dict[str, str] = {}
-    for name in datasets:
-        parts = {split: load(name, split) for split in ("train", "test")}
-        checksums |= {f"{name} {split}": checksum(part) for split, part in parts.items()}
-        train, test = describe(parts["train"].per_class(EXAMPLES, seed=0)), describe(parts["test"])
-        sets[name] = {}
-        for row, setting in METHODS.items():
-            start = time.perf_counter()
-            found = [trial(setting, train, printed, test, held) for held in held_out]
-            sets[name][row] = _summary(found) | {"seconds": round(time.perf_counter() - start, 1)}
-            print(f"{name}, {row}: {sets[name][row]['mean']}", flush=True)
-    table = {
-        "title": f"Zero-shot recognition of {HELD_OUT} of ten digits, {count} draws of the classes held out",
-        "protocol": DIGITS_PROTOCOL,
-        "selection": "settings and penalties are chosen on pairs of seen classes that play the unseen; see trial",
-        "held_out": held_out,
-        "chance": {"unseen alone": round(1 / HELD_OUT, 4)},
-        "datasets": sets,
-        "checksums": checksums,
-    }
-    return write_table("zero-shot-digits", table, folder)
+def digits(seed: int, name: str) -> tuple[Domain, None, Domain]:
+    """Training images of the seven digits that the seed does not hold out, no target, and all test images."""
+    seen = sorted(set(range(10)) - set(draws(seed + 1)[seed]))
+    return load(name).per_class(EXAMPLES, seed=0).subset(classes=seen), None, load(name, "test")
 
 
-def _summary(found: Sequence[dict[str, float]]) -> dict[str, Any]:
-    draws_of = {name: [round(each[name], 4) for each in found] for name in found[0]}
-    spread = 1 if len(found) > 1 else 0
-    return {
-        "mean": {name: round(float(np.mean(values)), 4) for name, values in draws_of.items()},
-        "sd": {name: round(float(np.std(values, ddof=spread)), 4) for name, values in draws_of.items()},
-        "draws": draws_of,
-    }
+@cache
+def printed() -> Digits:
+    """The specimens of all digits."""
+    return describe(specimens())
+
+
+@cache
+def tests(name: str) -> Digits:
+    """The test images of a set of digits."""
+    return describe(load(name, "test"))
+
+
+def named(run: Run, name: str) -> dict[str, float]:
+    """Choose a setting and a penalty, learn from the seen digits, and name the rest; see :func:`trial`."""
+    learn = describe(run.source)
+    held = sorted(set(range(10)) - set(learn.y.tolist()))
+    found = trial(run.method, learn, printed(), tests(name), held)
+    return {"accuracy": found.pop("unseen alone")} | found
+
+
+def digit_row(name: str, method: str) -> Experiment:
+    """A method on a set of digits; its accuracy is that of the unseen among themselves."""
+    return Experiment(
+        name=f"zero-shot-{name}-{method.lower().replace(',', '').replace(' ', '-')}",
+        title=method,
+        paper=PAPERS.get(method.partition(",")[0], "none: see the chapter"),
+        table="none: the papers have no digits",
+        task=f"seven digits of {name.upper()} → the other three",
+        protocol=DIGITS_PROTOCOL,
+        network="none",
+        selection="settings and penalties are chosen on pairs of seen classes that play the unseen; see trial",
+        published=None,
+        domains=partial(digits, name=name),
+        method=partial(setting, method=method),
+        measures=partial(named, name=name),
+        seeds=10,
+        over="draws",
+    )
+
+
+def setting(seed: int, method: str) -> Setting:
+    """What the method is given, and the candidates for its settings."""
+    return METHODS[method]
 
 
 PUBLISHED: dict[str, dict[str, dict[str, float]]] = {
@@ -97,20 +108,26 @@ PUBLISHED_SOURCE = "Xian et al., IEEE TPAMI 41(9), 2019, as quoted by Yeh and Li
 DECADES = [10.0**power for power in range(-3, 4)]
 
 
-def benchmark(name: str, root: Path | None = None, decades: Sequence[float] = DECADES) -> dict[str, Any]:
-    """The rows of one benchmark of xlsa17 on its proposed split.
+def proposed_split(seed: int, name: str) -> tuple[Domain, None, Domain]:
+    """The examples of the seen classes to learn from, no target, and those of the unseen."""
+    data = load_benchmark(name)
+    return data.part("trainval"), None, data.part("test_unseen")
 
-    ESZSL's γ and α are chosen on the validation classes, which are among the seen ones; DAP has nothing to choose.
 
-    Args:
-        name: ``"AWA2"``, ``"APY"``, ``"CUB"`` or ``"SUN"``.
-        root: as in :func:`tlbook.load`.
-        decades: the values that γ and α may take.
+def candidates(seed: int, method: str) -> list[ZeroShot]:
+    """DAP has nothing to choose; ESZSL has γ and α."""
+    return [DAP()] if method == "DAP" else [ESZSL(gamma, alpha) for gamma in DECADES for alpha in DECADES]
+
+
+def benchmarked(run: Run, name: str) -> dict[str, float]:
+    """The scores of a method on a benchmark of xlsa17; the accuracy is that of the unseen among themselves.
+
+    Settings are chosen on the validation classes, which are among the seen ones; nothing is paid for a seen name.
 
     Raises:
         TlbookError: as :func:`tlbook.data.xlsa17.load_benchmark`, above all when the features are missing.
     """
-    data = load_benchmark(name, root)
+    data = load_benchmark(name)
     s = data.splits.signatures
 
     def fold(learn: Domain, held: Domain) -> Fold:
@@ -120,9 +137,10 @@ def benchmark(name: str, root: Path | None = None, decades: Sequence[float] = DE
         y, held_y = (np.searchsorted(c, part.labels().numpy()) for c, part in ((seen, learn), (others, held)))
         return Fold(x, y, s[seen][:, kept], held_x, held_y, s[others][:, kept])
 
-    grid = [ESZSL(gamma, alpha) for gamma in decades for alpha in decades]
-    found = choose(grid, [fold(data.part("train"), data.part("val"))])
-    task = fold(data.part("trainval"), data.part("test_unseen"))
+    best = (
+        choose(run.method, [fold(data.part("train"), data.part("val"))]).best if len(run.method) > 1 else run.method[0]
+    )
+    task = fold(run.source, run.test)
     test_seen = data.part("test_seen")
     everything = Problem(
         task.x,
@@ -132,49 +150,33 @@ def benchmark(name: str, root: Path | None = None, decades: Sequence[float] = DE
         np.vstack([test_seen.x.double().numpy(), task.held_x]),
         np.concatenate([np.searchsorted(data.seen, test_seen.labels().numpy()), len(data.seen) + task.held_y]),
     )
-    rows: dict[str, Any] = {}
-    for row, method in {"ESZSL": found.best, "DAP": DAP()}.items():
-        scores = scored(clone(method).fit(task.x, task.y, task.signatures), everything, penalty=0.0)
-        rows[row] = {key: round(scores[key], 4) for key in ("unseen alone", "unseen", "seen", "harmonic")}
-    rows["ESZSL"] |= {"gamma": found.best.gamma, "alpha": found.best.alpha, "search": found.scores[:, 0].tolist()}
-    return rows
+    scores = scored(clone(best).fit(task.x, task.y, task.signatures), everything, penalty=0.0)
+    chosen = {"gamma": best.gamma, "alpha": best.alpha} if isinstance(best, ESZSL) else {}
+    return {"accuracy": scores["unseen alone"]} | {key: scores[key] for key in ("unseen", "seen", "harmonic")} | chosen
 
 
-def record_benchmarks(folder: Path | None = None, root: Path | None = None) -> dict[str, Any]:
-    """Run the benchmarks that are there, say what the others need, and write the table.
-
-    Raises:
-        TlbookError: when none of them is there.
-    """
-    rows, missing = {}, {}
-    for name in BENCHMARKS:
-        try:
-            rows[name] = benchmark(name, root)
-        except TlbookError as error:
-            missing[name] = str(error)
-            print(f"{name}: {error}")
-    if not rows:
-        raise TlbookError(f"no benchmark can be run; {next(iter(missing.values()))}")
-    table = {
-        "title": "Zero-shot benchmarks, proposed splits",
-        "protocol": "ResNet-101 features as released; per-class accuracies; generalised without a penalty",
-        "selection": "ESZSL: γ and α on the validation classes; DAP: logistic regression, C = 1",
-        "rows": rows,
-        "published": PUBLISHED,
-        "published_source": PUBLISHED_SOURCE,
-    }
-    return write_table("zero-shot-benchmarks", table, folder)
+def benchmark_row(name: str, method: str) -> Experiment:
+    """A method on a benchmark, with the numbers that Xian et al. printed."""
+    printed = {key: round(value / 100, 4) for key, value in PUBLISHED[method][name].items()}
+    return Experiment(
+        name=f"zero-shot-{name.lower()}-{method.lower()}",
+        title=method,
+        paper=PAPERS[method],
+        table="Xian et al., proposed splits",
+        task=name,
+        protocol="ResNet-101 features as released; per-class accuracies; generalised without a penalty",
+        network="none: features of a ResNet-101",
+        selection="ESZSL: γ and α on the validation classes; DAP: logistic regression, C = 1",
+        published=Published(printed.pop("unseen alone", None), PUBLISHED_SOURCE, "secondary", printed),
+        domains=partial(proposed_split, name=name),
+        method=partial(candidates, method=method),
+        measures=partial(benchmarked, name=name),
+        seeds=1,
+    )
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Record the one table that is asked for; what is missing is said in one line."""
-    if list(arguments) not in (["digits"], ["benchmarks"]):
-        sys.exit(f"given {' '.join(arguments) or 'nothing'}; expected one of: digits, benchmarks")
-    try:
-        (record_digits if arguments[0] == "digits" else record_benchmarks)()
-    except TlbookError as error:
-        sys.exit(str(error))
+DIGIT_ROWS = {(name, method): digit_row(name, method) for name in DATASETS for method in METHODS}
+"""The rows of the digits, by data set and method."""
 
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+BENCHMARK_ROWS = {(name, method): benchmark_row(name, method) for name in BENCHMARKS for method in ("ESZSL", "DAP")}
+"""The rows of the benchmarks, by data set and method."""

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from tlbook.experiments import classical_adaptation as table
-
-ROOT = Path(__file__).resolve().parents[3]
+from tlbook.experiments import read, run
 
 
 @pytest.fixture(autouse=True)
@@ -19,22 +18,30 @@ def real_data() -> None:
         pytest.skip("needs real data: set TLBOOK_DATA to a folder that holds office-caltech10/surf")
 
 
+def accuracies(title: str, tasks: range = range(12)) -> np.ndarray:
+    """In percent, as the table has them."""
+    return 100 * np.array([run(table.ROWS[title].name, task)["accuracy"] for task in tasks])
+
+
+def published(title: str) -> np.ndarray:
+    return 100 * np.array([*table.ROWS[title].published.measures.values()])
+
+
 def test_the_nearest_neighbour_gives_its_row_exactly() -> None:
-    assert np.round(100 * np.array(table.accuracies("1-NN")), 1).tolist() == list(table.PUBLISHED["1-NN"][1])
+    assert np.round(accuracies("1-NN"), 1) == pytest.approx(published("1-NN"), abs=1e-9)
 
 
 def test_tca_gives_its_row() -> None:
-    ours = 100 * np.array(table.accuracies("TCA"))
-    assert ours == pytest.approx(np.array(table.PUBLISHED["TCA"][1]), abs=0.06)
+    assert accuracies("TCA") == pytest.approx(published("TCA"), abs=0.06)
 
 
-@pytest.mark.parametrize("name", ["GFK", "JDA"])
-def test_the_average_is_within_a_point_and_a_half(name: str) -> None:
-    ours = 100 * np.mean(table.accuracies(name))
-    assert ours == pytest.approx(np.mean(table.PUBLISHED[name][1]), abs=1.5)
+@pytest.mark.parametrize("title", ["GFK", "JDA"])
+def test_the_average_is_within_a_point_and_a_half(title: str) -> None:
+    assert accuracies(title).mean() == pytest.approx(published(title).mean(), abs=1.5)
 
 
-def test_a_fixed_balance_and_an_estimated_one_run() -> None:
-    pairs = ("D-W",)
-    fixed, estimated = (table.accuracies(name, pairs)[0] for name in ("BDA, balance 0.5", "BDA, balance estimated"))
-    assert min(fixed, estimated) > 0.85
+@pytest.mark.parametrize("title", table.ROWS)
+def test_a_task_is_as_recorded(title: str) -> None:
+    task = table.PAIRS.index("D-W")
+    ours = accuracies(title, range(task, task + 1))
+    assert ours == pytest.approx(100 * read(table.ROWS[title].name).accuracies[task], abs=1e-3)
