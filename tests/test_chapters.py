@@ -94,11 +94,11 @@ def test_the_kernel_is_the_interpreters_own(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_nobodys_own_settings_reach_the_kernel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A matplotlibrc that warns, a start-up file of IPython that prints, a locale without the book's signs."""
+    """A matplotlibrc that warns, a start-up file of IPython, a locale without the book's signs."""
     home = folder / "home"
     startup = home / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
-    (startup / "00.py").write_text("import sys\nprint('mine', file=sys.stderr)", encoding="utf-8")
+    (startup / "00.py").write_text("import builtins\nbuiltins.mine = True", encoding="utf-8")
     (home / "matplotlibrc").write_text("no.such.key: 1\nfont.size: 33\n", encoding="utf-8")
     monkeypatch.setenv("IPYTHONDIR", str(home / "ipython"))
     monkeypatch.setenv("MPLCONFIGDIR", str(home))
@@ -106,10 +106,14 @@ def test_nobodys_own_settings_reach_the_kernel(folder: Path, monkeypatch: pytest
     for name, value in {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "POSIX"}.items():
         monkeypatch.setenv(name, value)
     text = folder / "text"
-    write(folder / "mine.ipynb", f"import matplotlib as m\nopen('{text}', 'w').write('≥')\nm.rcParams['font.size']")
+    seen = "(m.rcParams['font.size'], 'mine' in dir(__builtins__))"
+    write(
+        folder / "mine.ipynb",
+        f"import matplotlib as m\nopen('{text}', 'w').write('≥')\n{seen}",
+    )
     (cell,) = execute(folder / "mine.ipynb", folder / "out.ipynb").cells
     assert [(output.output_type, output.get("data")) for output in cell.outputs] == [
-        ("execute_result", {"text/plain": "10.0"})
+        ("execute_result", {"text/plain": "(10.0, False)"})
     ]
     assert text.read_text(encoding="utf-8") == "≥"
 

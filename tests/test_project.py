@@ -180,7 +180,7 @@ def test_a_virtual_environment_left_half_made_is_made_again(tmp_path: Path, venv
     if left == "a folder":
         inside.parent.mkdir(parents=True)
     elif left == "no pip":
-        stub(inside, "exit 1")
+        stub(inside, 'case "$*" in *pip*) exit 1;; esac')
     elif left == "no interpreter":
         inside.parent.mkdir(parents=True)
         inside.symlink_to("/nowhere/python3")

@@ -21,7 +21,9 @@ TERMS = {"source_error", "divergence", "sample_term", "joint_error", "bound", "e
 def test_the_records_add_up() -> None:
     assert list(table.ROWS) == [(*pair, kind) for pair in table.PAIRS for kind in ("thresholds", "half-spaces")]
     for (source, target, _), row in table.ROWS.items():
-        for entry in experiments.read(row.name).entries:
+        record = experiments.read(row.name)
+        assert record.complete
+        for entry in record.entries:
             terms = entry["measures"]
             assert terms.keys() == TERMS
             total = terms["source_error"] + terms["divergence"] / 2 + terms["sample_term"] + terms["joint_error"]

@@ -216,14 +216,20 @@ def run_script(book: Path, lines: str, **environment: str) -> subprocess.Popen[s
 
 def test_an_interrupt_stops_at_once_and_ends_the_kernels(book: Path) -> None:
     """Ctrl-C while two chapters of four run: none of the others is started, no process and no half copy stays."""
-    started = book / "started"
+    started, begun = book / "started", book / "begun"
     started.mkdir()
+    begun.mkdir()
     for name in ("adda", "dann", "finetune", "glomo"):
         code = f"import os, time\nopen({str(started)!r} + f'/{{os.getpid()}}', 'w').close()\ntime.sleep(300)"
         write_chapter(book, name, code)
     lines = """
         import os, sys
         os.cpu_count = lambda: 2
+        execute = build_book.execute
+        def recorded(chapter, *rest, **options):
+            (book / "begun" / chapter.stem).touch()
+            return execute(chapter, *rest, **options)
+        build_book.execute = recorded
         sys.argv = ["build_book"]
         sys.exit(build_book.main())
     """
@@ -238,7 +244,7 @@ def test_an_interrupt_stops_at_once_and_ends_the_kernels(book: Path) -> None:
     assert run.returncode == 130
     assert errors.splitlines()[-1] == "stopped; what was finished before is kept"
     kernels = [int(path.name) for path in started.iterdir()]
-    assert len(kernels) == 2
+    assert len(kernels) == len(list(begun.iterdir())) == 2
     assert not [pid for pid in kernels if psutil.pid_exists(pid)]
     assert list((book / "_build" / "executed").iterdir()) == []
 
