@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test outputs claims bench pins clean
+.PHONY: help book html lab test outputs claims versions bench pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ outputs: $(INSTALLED) ## execute the chapters and refresh the text outputs that 
 
 claims: $(INSTALLED) ## run the chapters on older processors, with more threads, for other seeds: do the claims hold?
 	$(BIN)/python -m tools.claims_everywhere
+
+versions: $(INSTALLED) ## run three chapters with the oldest versions that are admitted, and with Colab's
+	$(BIN)/python -m tools.lowest_versions
 
 # The libraries that we compare with pull in old packages, which warn when the chapters import them: a place of their own.
 $(VENV)-bench/.installed: pyproject.toml constraints.txt

@@ -145,7 +145,7 @@ def proof(setting: Setting) -> dict[str, Any]:
     command = [sys.executable, "-c", "from tools.claims_everywhere import probe; probe()"]
     said = subprocess.run(command, env=verbose, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     found: dict[str, Any] = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
-    spoken = {"oneDNN": r"cpu,isa:(?:Intel )?(.+)", "MKL": r"MKL_VERBOSE .*\(Intel\(R\) (\S+?)\)"}
+    spoken = {"oneDNN": r"cpu,isa:(?:Intel )?(.+)", "MKL": r"MKL_VERBOSE .*?\(Intel\(R\) (\S+?)\)"}
     return found | {name: match[1] if (match := re.search(line, said)) else None for name, line in spoken.items()}
 
 
