@@ -31,8 +31,6 @@ if compgen -G "book/*.ipynb" >/dev/null; then
 fi
 check "claims elsewhere: a third of the chapters by turns, on older processors" \
     $bin/python -m tools.claims_everywhere --turn
-check "versions: the oldest that are admitted or Colab's by turns, three chapters" \
-    $bin/python -m tools.lowest_versions --turn
 check "book" $bin/python -m tools.build_book
 check "browser" $bin/python -m tools.browser
 check "pages" $bin/python -m pytest -n "$cores" tests/book/test_pages.py

@@ -153,7 +153,7 @@ def test_the_weights_come_from_the_seed_alone() -> None:
         ({"method": seeded(partial(network, gamma=3.0))}, "gamma = 3"),
         ({"before": PRETEXT}, "before, once for all rows of a seed that share it"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "change",
 )
 def test_what_is_said_of_the_training_is_read_off_it(change: dict[str, Any], said: str) -> None:
     assert said in replace(TINY, **change).described()["training"]
