@@ -1,8 +1,11 @@
 """Every trained method in small, around a backbone that has all that could move in what should stand still."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -87,3 +90,19 @@ def domains(name: str) -> tuple[Domain, Domain | None]:
         return tokens(), tokens("more tokens", labelled=False)
     target = images("other images", labelled=False) if name in READ_A_TARGET else None
     return images(labelled=name not in ("RotNet", "SimCLR")), target
+
+
+@contextmanager
+def interrupted(stop: int | None) -> Iterator[list[int]]:
+    """Ctrl-C in some step, counted from the start of this part of the run."""
+    backward, steps = torch.autograd.backward, []
+
+    def counted(*args: Any, **how: Any) -> None:
+        if len(steps) == stop:
+            raise KeyboardInterrupt
+        steps.append(0)
+        backward(*args, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.autograd, "backward", counted)
+        yield steps

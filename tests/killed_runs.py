@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
+import torch._dynamo  # otherwise each child would import it, with its first optimizer
 from torch import nn
 
 from tlbook import fit, nets

@@ -117,6 +117,7 @@ CHANGES = {
     "function in a Compose": (v2.Compose([v2.Lambda(lambda x: x + 1)]), v2.Compose([v2.Lambda(lambda x: x + 2)])),
     "dropout": (network(), network(p=0.6)),
     "stride": (network(), network(stride=2)),
+    "recurrent": (seeded(lambda: nn.GRU(2, 3)), seeded(lambda: nn.GRU(2, 3, num_layers=2))),
     "weights": (network(), seeded(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5)))[:1]),
     "statistics": (network(), network(bias=0.1)),
     "frozen": (network(), network(frozen=True)),

@@ -23,7 +23,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader, TensorDataset
 
+from tests.every_method import interrupted
 from tlbook import evaluate, fit, load, nets, train
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
@@ -184,6 +186,10 @@ def test_there_is_no_way_in_for_data_to_select_with() -> None:
         "seed",
         "optimizer",
         "schedule",
+        "clip",
+        "augment",
+        "validate",
+        "patience",
         "device",
         "precision",
         "checkpoint",
@@ -230,16 +236,16 @@ def test_every_part_of_a_method_moves_and_what_is_frozen_does_not() -> None:
     method = DANN(nets.mlp(3, 5, 4), nets.mlp(4, 2), nets.mlp(4, 3, 1))
     method.features.fc1.requires_grad_(False)  # type: ignore[union-attr]
     before = weights(method)
-    given: list[int] = []
+    given: list[dict[str, int]] = []
 
-    def optimizer(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        given.append(len(parameters))
-        return torch.optim.Adam(parameters)
+    def optimizer(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        given.append({group["name"]: len(group["params"]) for group in groups})
+        return torch.optim.Adam(groups)
 
     run(method, optimizer=optimizer, target=numbered())
     for name, after in weights(method).items():
         assert torch.equal(after, before[name]) == name.startswith("features.fc1"), name
-    assert given == [8]  # made once, of what is trained
+    assert given == [{"features": 2, "label_head": 2, "domain_head": 4}]  # made once, of what is trained
 
 
 def test_several_groups_keep_the_ratio_of_their_rates() -> None:
@@ -250,8 +256,9 @@ def test_several_groups_keep_the_ratio_of_their_rates() -> None:
             rates.append([group["lr"] for group in self.param_groups])
             return super().step(closure)
 
-    def optimizer(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return Watched([{"params": parameters[:2], "lr": 0.1}, {"params": parameters[2:], "lr": 0.02}])
+    def optimizer(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        rates = {"features": 0.1, "label_head": 0.02}
+        return Watched([{**group, "lr": rates[group["name"]]} for group in groups])
 
     run(Recorder(), 3, optimizer=optimizer, schedule=lambda p: 1 - p / 2)
     assert rates == [pytest.approx(r) for r in ([0.1, 0.02], [0.075, 0.015], [0.05, 0.01])]
@@ -353,31 +360,18 @@ def test_a_rate_that_is_too_high_is_found_out(tmp_path: Path) -> None:
 # resume
 
 
-class Interrupted(Recorder):
-    """Stops as if by Ctrl-C at some step."""
-
-    stop: int | None = None
-
-    def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
-        if len(self.given) == self.stop:
-            raise KeyboardInterrupt
-        return super().losses(source, target, progress)
-
-
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_run_in_parts_is_the_whole_run(device: str, precision: str, tmp_path: Path) -> None:
     how: dict[str, Any] = {"optimizer": sgd, "device": device, "precision": precision, "schedule": lambda p: 1 - p}
-    whole = Interrupted()
+    whole = Recorder()
     expected = run(whole, 60, **how)
     seen = []
     for stop in (25, 11, 40, None):
-        method = Interrupted()
-        if seen:  # what a later part starts from does not matter
-            method.label_head.reset_parameters()  # type: ignore[operator]
-        method.stop = stop
+        method = Recorder()
         try:
-            history = run(method, 60, checkpoint=tmp_path / "run.pt", **how)
+            with interrupted(stop):
+                history = run(method, 60, checkpoint=tmp_path / "run.pt", **how)
         except KeyboardInterrupt:
             evaluate.accuracy(method, numbered())  # does not advance anything
         seen += [(round(p * 59), p) for _, _, p in method.given]
@@ -452,7 +446,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     run(Recorder(), checkpoint=checkpoint)
     other = Recorder()
     other.features = nn.Sequential(nn.Linear(3, 9), nn.Linear(9, 8))
-    with pytest.raises(TlbookError, match=r"^checkpoint .* is of another run, with method Recorder[^\n]*$"):
+    with pytest.raises(TlbookError, match=r"^checkpoint .* is of another run, with [^\n]* asked for is [^\n]*$"):
         run(other, checkpoint=checkpoint)
 
 
@@ -613,9 +607,35 @@ def unlike(**change: Any) -> Domain:
         ({"device": "cuda:99"}, r"device is 'cuda:99'"),
         ({"device": "cpu:0"}, r"device is 'cpu:0'"),
         ({"precision": "fp16"}, r"precision is 'fp16'; expected 'auto', 'fp32' or 'bf16'"),
-        ({"steps": 0}, r"steps is 0, batch_size 8, seed 0; expected"),
-        ({"batch_size": 0}, r"batch_size 0"),
-        ({"seed": -1}, r"seed -1"),
+        ({"steps": 0}, r"steps is 0; expected a whole number, at least 1"),
+        ({"batch_size": 0}, r"batch_size is 0; expected a whole number, at least 1"),
+        ({"seed": -1}, r"seed is -1; expected a whole number, at least 0"),
+        ({"steps": 2.5}, r"steps is 2.5"),
+        ({"batch_size": "8"}, r"batch_size is '8'"),
+        ({"seed": None}, r"seed is None"),
+        ({"clip": 0}, r"clip is 0; expected a number, above 0"),
+        ({"patience": 3}, r"patience is 3 without rows to validate on; expected validate="),
+        ({"patience": 0, "validate": numbered()}, r"patience is 0; expected a whole number, at least 1"),
+        ({"optimizer": torch.optim.SGD(Recorder().parameters(), lr=0.1)}, r"optimizer is a SGD; expected a function"),
+        ({"optimizer": lambda groups: None}, r"optimizer makes a NoneType; expected an optimizer of torch"),
+        ({"optimizer": torch.optim.LBFGS}, r"optimizer cannot be made|optimizer makes a LBFGS"),
+        ({"optimizer": partial(torch.optim.SGD, lr=-1)}, r"optimizer cannot be made \(Invalid learning rate: -1\)"),
+        ({"schedule": 0.5}, r"schedule is 0.5; expected a function"),
+        ({"checkpoint": 5}, r"checkpoint is 5; expected the path of a file"),
+        ({"augment": "flip"}, r"augment is 'flip'; expected a function"),
+        ({"augment": {"target": torch.flip}}, r"augment is .* expected a function .* each of 'source'"),
+        ({"source": (torch.zeros(4, 3), torch.zeros(4))}, r"source is a tuple; expected a Domain: .*from_arrays"),
+        ({"source": torch.zeros(4, 3)}, r"source is a Tensor; expected a Domain: .*from_arrays"),
+        ({"source": TensorDataset(torch.zeros(4, 3))}, r"source is a TensorDataset; expected .*from_dataset"),
+        ({"source": DataLoader(TensorDataset(torch.zeros(4, 3)))}, r"source is a DataLoader; .*from_dataset"),
+        ({"target": torch.zeros(4, 3)}, r"target is a Tensor; expected a Domain"),
+        ({"validate": torch.zeros(4, 3)}, r"validate is a Tensor; expected a Domain"),
+        ({"validate": unlike(y=None)}, r"validate has no labels"),
+        ({"validate": unlike(classes=("odd", "even"))}, r"validate is Domain.* the source Domain.*; expected rows"),
+        ({"target": unlike(x=numbered().x.double())}, r"source rows are torch.float32, target rows torch.float64"),
+        ({"target": unlike(x=numbered().x.byte())}, r"source rows are torch.float32, target rows torch.uint8"),
+        ({"target": unlike(classes=("odd", "even"))}, r"has even, odd, target 'odd one' odd, even; expected the same"),
+        ({"target": unlike(classes=("Even", "odd"))}, r"has even, odd, target 'odd one' Even, odd"),
         ({"source": unlike(y=None)}, r"source 'odd one' has no labels"),
         ({"target": unlike(x=torch.zeros(30, 4))}, r"source rows have shape \(3,\), target rows \(4,\)"),
         ({"target": unlike(classes=("a", "b", "c"))}, r"has 2 classes, target 'odd one' 3"),
@@ -716,15 +736,9 @@ def test_a_run_in_phases_is_resumed_where_it_stopped(stop: int, tmp_path: Path) 
     trained(whole)
     checkpoint = tmp_path / "run.pt"
 
-    def interrupted(source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
-        if len(parts.seen) == stop:
-            raise KeyboardInterrupt
-        return SourceOnly.losses(parts, source, target, progress)
-
-    parts.losses = interrupted  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), interrupted(stop):
         trained(parts, checkpoint=checkpoint)
-    again = two_phases(seed=1)  # what a later part starts from does not matter
+    again = two_phases()
     trained(again, checkpoint=checkpoint)
     torch.testing.assert_close(weights(again), weights(whole), rtol=0, atol=0)
     assert parts.starts <= 1

@@ -15,7 +15,7 @@ import platform
 import sys
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
@@ -58,7 +58,7 @@ OF_CLASSES = frozenset(
 )
 
 
-def digest(value: object) -> str:
+def digest(value: object, named: Iterable[tuple[str, object]] = ()) -> str:
     """A hash of a value, 64 hexadecimal digits.
 
     Numbers, texts, containers, tensors and arrays count by content; objects by their class and state, as pickle sees
@@ -68,6 +68,7 @@ def digest(value: object) -> str:
 
     Args:
         value: anything but what has a life outside the process, such as an open file.
+        named: objects that are told elsewhere, such as the method of a bound function: here their name stands for them.
 
     Raises:
         TlbookError: for a value that cannot be told by what it is.
@@ -78,7 +79,11 @@ def digest(value: object) -> str:
         >>> digest(lambda p: 1 - p) == digest(lambda p: 1 - p), digest(lambda p: 1 - p) == digest(lambda p: 1 - 2 * p)
         (True, False)
     """
-    return _Walk().digest(value).hex()
+    walk = _Walk()
+    for name, part in named:
+        walk.kept.append(part)
+        walk.known[id(part)] = _hash("named", name)
+    return walk.digest(value).hex()
 
 
 def fingerprint(name: str, value: object) -> dict[str, str]:
@@ -211,6 +216,8 @@ class _Walk:
                 return self._code(value, {})
             case BuiltinFunctionType() if value.__self__ is None or isinstance(value.__self__, ModuleType):
                 return ["library", value.__module__, value.__qualname__, _version(value.__module__ or "")]
+        if isinstance(value, weakref.ref):
+            return ["weak", value()]
         if hasattr(value, "__wrapped__") and callable(value):  # functools.cache and its like
             return ["wrapped", type(value), value.__wrapped__]
         if isinstance(value, torch.dtype | torch.layout | torch.memory_format):

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import math
 import os
-import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from importlib import import_module
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tlbook._checks import check_choice
-from tlbook._files import whole_file
+from tlbook._checkpoint import Checkpoint, Stateful, identity, own_randomness
+from tlbook._checks import check_choice, check_number, check_whole
+from tlbook._fit_checks import check_domains, check_method, check_validation
 from tlbook._progress import tqdm, watched
+from tlbook._sampler import Sampler
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
-from tlbook.methods.method import Batch, Method, Phase, evaluating, rests
+from tlbook.methods.method import Batch, Method, Phase, parts_of, rests
+from tlbook.nets import classify_as
 
 __all__ = ["DivergedError", "History", "adam", "constant", "fit"]
 
 Optimiser = Callable[..., torch.optim.Optimizer]
+Augment = Callable[[Tensor], Tensor]
 
 adam: Optimiser = partial(torch.optim.Adam, lr=1e-3, fused=True)
 """The default optimizer of :func:`fit`: Adam with learning rate 1e-3."""
@@ -38,7 +40,7 @@ LOG_LINES, CHECKPOINTS = 100, 20  # how many of each a run has
 
 
 class DivergedError(TlbookError):
-    """A loss term stopped being a finite number; the message names the step and the term."""
+    """A loss term or a weight stopped being a finite number; the message names the step and which."""
 
 
 @dataclass
@@ -47,36 +49,63 @@ class History:
 
     Attributes:
         terms: for each loss term its value at every step, by name.
+        validation: the accuracy on the rows to validate on, 0 … 1, by the number of steps done; one a log line.
         seconds: wall time of the steps, over all parts of a run that was interrupted.
         device: where it ran.
         precision: ``"fp32"`` or ``"bf16"``.
     """
 
     terms: dict[str, list[float]] = field(default_factory=dict)
+    validation: dict[int, float] = field(default_factory=dict)
     seconds: float = 0.0
     device: str = "cpu"
     precision: str = "fp32"
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"terms": self.terms, "seconds": self.seconds}
+        return {"terms": self.terms, "validation": self.validation, "seconds": self.seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what a checkpoint kept."""
-        self.terms, self.seconds = state["terms"], state["seconds"]
+        self.terms, self.validation, self.seconds = state["terms"], state["validation"], state["seconds"]
 
     def smooth(self, term: str, window: int = 20) -> list[float]:
         """The running mean of one term over ``window`` steps, for a curve that one can read.
+
+        Raises:
+            TlbookError: for a term that there is not, or a window below 1.
 
         Example:
             >>> History({"label": [3.0, 1.0, 2.0]}).smooth("label", window=2)
             [3.0, 2.0, 1.5]
         """
-        values = np.cumsum([0.0, *self.terms[term]])
-        stop = np.arange(1, len(values))
-        start = np.maximum(stop - window, 0)
-        means: list[float] = ((values[stop] - values[start]) / (stop - start)).tolist()
-        return means
+        values = self.terms[check_choice("term", term, list(self.terms))]
+        check_whole("window", window, at_least=1)
+        windows = (values[max(0, stop - window) : stop] for stop in range(1, len(values) + 1))
+        return [math.fsum(part) / len(part) for part in windows]  # exact: no sum grows over the whole run
+
+
+class Best:
+    """The weights with the highest accuracy on the rows to validate on, and how many log lines ago that was."""
+
+    def __init__(self, method: Method) -> None:
+        self.method, self.accuracy, self.age = method, -1.0, 0
+        self.weights: dict[str, Tensor] = {}
+
+    def hear(self, accuracy: float) -> None:
+        """Look at one more log line."""
+        self.age += 1
+        if accuracy > self.accuracy:
+            self.accuracy, self.age = accuracy, 0
+            self.weights = {name: value.detach().clone() for name, value in self.method.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"weights": self.weights, "accuracy": self.accuracy, "age": self.age}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what a checkpoint kept."""
+        self.weights, self.accuracy, self.age = state["weights"], state["accuracy"], state["age"]
 
 
 def constant(progress: float) -> float:
@@ -94,6 +123,10 @@ def fit(
     seed: int = 0,
     optimizer: Optimiser = adam,
     schedule: Callable[[float], float] = constant,
+    clip: float | None = None,
+    augment: Augment | Mapping[str, Augment] | None = None,
+    validate: Domain | None = None,
+    patience: int | None = None,
     device: str | torch.device = "auto",
     precision: str = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
@@ -101,15 +134,15 @@ def fit(
 ) -> History:
     """Train a method, in place.
 
-    Every label of ``target`` is thrown away before the first step, so no method can see one. The data lies on
-    the device as it is; the rows of step t depend on ``seed`` and t alone, so a run that is killed and started
-    again with the same arguments ends in the same weights, bit for bit.
+    Every label of ``target`` is thrown away before the first step, so no method can see one. Rows in memory lie on the
+    device as they are, rows on disk are read ahead; the rows of step t depend on ``seed`` and t alone, so a run that is
+    killed and started again with the same arguments ends in the same weights, bit for bit.
 
     In each phase (see :meth:`Method.phases`) the method is in evaluation mode except for what learns, and what the
     phase does not train needs no gradient. A parameter that was frozen beforehand stays frozen; a module of which all
     parameters are frozen rests whole, its batch statistics and its dropout too. At the end, also after an error, the
-    modes and the ``requires_grad`` of every part are as they were before, and no gradient is left. The method stays on
-    the device.
+    modes and the ``requires_grad`` of every part are as they were before, and no gradient is left; after an error with
+    a checkpoint the weights are those of the checkpoint. The method stays on the device.
 
     Args:
         method: what to train.
@@ -117,21 +150,31 @@ def fit(
         target: the domain to adapt to, for methods that use one.
         steps: how many optimizer steps.
         batch_size: how many rows *of each domain* a step sees.
-        seed: of the order of the rows and of dropout. The weights are the method's own: seed them before.
-        optimizer: makes an optimizer from the parameters, e.g. ``partial(torch.optim.SGD, lr=0.01)``.
-        schedule: the factor on the learning rate as a function of the progress, which runs from 0 to 1.
-        device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        seed: of the order of the rows, of dropout and of ``augment``. The weights are the method's own: seed them
+            before.
+        optimizer: makes an optimizer, e.g. ``partial(torch.optim.SGD, lr=0.01)``, from groups of parameters, one for
+            each part of the method, ``{"params": [...], "name": "features"}``.
+        schedule: the factor on the learning rate as a function of the progress, which runs from 0 to 1; at least 0.
+        clip: the greatest norm of the gradient of all that learns, above 0; longer ones are cut to it.
+        augment: changes each batch of training images, of both domains; or a dictionary with a function for
+            ``"source"``, for ``"target"`` or for both. A transform of torchvision is called image by image. Random
+            numbers of torch, numpy and Python are drawn from ``seed``. Never used in evaluation.
+        validate: labelled rows *of the source* that are not trained on; their accuracy is recorded a hundred times.
+        patience: stop when the accuracy on ``validate`` has not risen for so many records, at least 1, and put back the
+            weights of the highest; for methods of one phase. None trains to the end and keeps the last weights.
+        device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or a ``torch.device``.
         precision: ``"fp32"``, ``"bf16"`` (mixed), or ``"auto"``: bf16 where the device has instructions for it.
-        checkpoint: a file that keeps the state of the run; where it exists, the run goes on from there.
+        checkpoint: a file that keeps the state of the run; where it exists, the run goes on from there. All that the
+            result depends on is compared by value: settings, code, data, the weights at the start.
         progress: show a bar, in a terminal or a notebook.
 
     Returns:
         The value of every loss term at every step, and the time it took.
 
     Raises:
-        TlbookError: for data that does not fit the method, an unknown device or precision, a checkpoint of
-            another run or one that cannot be read or written.
-        DivergedError: when a loss term is no longer finite.
+        TlbookError: for arguments that mean nothing, data that does not fit the method, an unknown device or precision,
+            losses that are no dictionary of scalars, a checkpoint of another run or one that cannot be read or written.
+        DivergedError: when a loss term or a weight is no longer finite.
 
     Example:
         >>> from tlbook.data import Domain
@@ -143,36 +186,65 @@ def fit(
         >>> history = fit(method, moons, steps=100, batch_size=16, seed=0)
         >>> history.smooth("label")[-1] < history.terms["label"][0]
         True
+
+        Ten times the learning rate for the head, as in the protocols of Office:
+
+        >>> def tenfold_head(groups):
+        ...     rates = {"features": 0.001, "label_head": 0.01}
+        ...     return torch.optim.SGD([{**group, "lr": rates[group["name"]]} for group in groups], momentum=0.9)
+        >>> history = fit(method, moons, steps=100, batch_size=16, optimizer=tenfold_head)
     """
     _import_compiler()
     place, precision = _place(device, precision)
-    _check(method, source, target, steps, batch_size, seed)
-    source_rows = _Rows(source, batch_size, seed, stream=0, device=place)
-    target_rows = _Rows(target.unlabelled(), batch_size, seed, stream=1, device=place) if target is not None else None
+    _check_numbers(steps, batch_size, seed, clip, patience, validate, checkpoint)
+    phases = method.phases() if isinstance(method, Method) else ()
+    check_domains(method, source, target, phases)
+    check_method(method, source, phases, steps, seed)
+    _check_callables(optimizer, schedule, patience, phases, method)
+    if validate is not None:
+        check_validation(method, validate, source, target)
+    changes = _augments(augment, target)
+    target = target.unlabelled() if target is not None else None
 
-    method.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    stretches = _stretches(method, steps)
-    learning = [_learning(phase, method) for phase, _, _ in stretches]
-    optimizers = [optimizer(parameters) for parameters in learning]
-    identity = {
-        "method": repr(method),
-        "source": repr(source),
-        "target": repr(target),
-        "steps": steps,
-        "batch_size": batch_size,
-        "seed": seed,
-        "optimizer": ", then ".join(map(repr, optimizers)),
-        "precision": precision,
-        "phases": [f"{phase.name}, steps {begin} to {end}, rate × {phase.rate}" for phase, begin, end in stretches],
-    }
-    history = History(device=str(place), precision=precision)
-    state: dict[str, Any] = {"method": method, "history": history}
+    method.to(place)
+    for tensor in (*method.parameters(), *method.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
+    stretches = _stretches(phases, steps)
+    learning = [_learning(phase, method) for phase in phases]
+    optimizers = [_made(optimizer, parts_of(method, parameters)) for parameters in learning]
+    history, best = History(device=str(place), precision=precision), Best(method)
     log_every, save_every = max(1, steps // LOG_LINES), max(1, steps // CHECKPOINTS)
-    path = Path(checkpoint) if checkpoint is not None else None
     recent: list[Tensor] = []  # the terms of the steps since the last log line, still on the device
+    kept: Checkpoint | None = None
+    if checkpoint is not None:
+        settings: dict[str, object] = {"steps": steps, "batch_size": batch_size, "seed": seed, "precision": precision}
+        settings |= {"device": place.type, "clip": clip, "patience": patience}
+        functions: dict[str, Callable[..., Any]] = {"schedule": schedule}
+        functions |= {f"augment of the {domain}": change for domain, change in changes.items()}
+        told = identity(
+            method,
+            {"source": source, "target": target, "validate": validate},
+            stretches,
+            optimizers,
+            functions,
+            settings,
+        )
+        state: dict[str, Stateful] = {"history": history, "best": best}
+        kept = Checkpoint(checkpoint, told, method, state, place)
 
-    with _own_randomness(seed, place), _bar(method, steps, progress) as bar:
-        first, optimizer_state = _resume(place, path, state, identity) if path else (0, None)
+    sampler = partial(Sampler, batch_size=batch_size, seed=seed, steps=steps, device=place)
+    with (
+        sampler(source, stream=0) as source_rows,
+        sampler(target, stream=1) if target is not None else nullcontext() as target_rows,
+        own_randomness(seed, place),
+        _consistent(method, kept),
+        _bar(method, steps, progress) as bar,
+        torch.enable_grad(),
+    ):
+        first, optimizer_state = kept.resume() if kept else (0, {})
+        if kept and not first:
+            kept.save(0, optimizers[0])
         bar.update(first)
         clock = time.perf_counter() - history.seconds
         for (phase, begin, end), parameters, optim in zip(stretches, learning, optimizers, strict=True):
@@ -182,42 +254,58 @@ def fit(
                 phase.start()
             rates = [group["lr"] for group in optim.param_groups]  # before a checkpoint brings those of its step
             if first > begin:
-                optim.load_state_dict(optimizer_state or {})
-            state["optimizer"] = optim
+                optim.load_state_dict(optimizer_state)
             with _only(parameters, phase, method):
                 for step in range(max(first, begin), end):
                     done = (step - begin) / max(end - begin - 1, 1)
+                    factor = phase.rate * check_number("the schedule's factor", schedule(done), at_least=0)
                     for group, rate in zip(optim.param_groups, rates, strict=True):
-                        group["lr"] = rate * phase.rate * schedule(done)
-                    target_batch = target_rows.batch(step) if target_rows else source_rows.nothing
-                    with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bf16"):
-                        terms = phase.losses(source_rows.batch(step), target_batch, done)
+                        group["lr"] = rate * factor
+                    source_batch = _changed(source_rows.batch(step), changes.get("source"))
+                    target_batch = source_rows.nothing
+                    if target_rows is not None:
+                        target_batch = _changed(target_rows.batch(step), changes.get("target"))
+                    terms = _terms(method, phase, source_batch, target_batch, done, place, precision, step == begin)
                     optim.zero_grad()
                     torch.autograd.backward(torch.stack(list(terms.values())).sum())
+                    if clip is not None:
+                        nn.utils.clip_grad_norm_(parameters, clip)
                     optim.step()
 
                     recent.append(torch.stack([term.detach() for term in terms.values()]))
                     last = step + 1 == end
-                    saves = path is not None and (step + 1 == steps or (step + 1) % save_every == 0)
-                    if last or saves or (step + 1) % log_every == 0:
+                    logs = last or (step + 1) % log_every == 0
+                    saves = kept is not None and (step + 1 == steps or (step + 1) % save_every == 0)
+                    if logs or saves:
                         _log(history, list(terms), recent, step)
-                        history.seconds = time.perf_counter() - clock
                         bar.set_postfix({n: f"{values[-1]:.3f}" for n, values in history.terms.items()}, refresh=False)
                         bar.update(len(recent))
                         recent.clear()
-                    if path and saves:
-                        _save(place, path, state, identity, step + 1)
+                    if last or saves:
+                        _check_weights(method, parameters, step)
+                    stops = False
+                    if logs and validate is not None:
+                        history.validation[step + 1] = accuracy = _accuracy(method, validate, place)
+                        if patience is not None:
+                            best.hear(accuracy)
+                            stops = best.age >= patience
+                            if stops or step + 1 == steps:
+                                method.load_state_dict(best.weights)
+                    if logs or saves:
+                        history.seconds = time.perf_counter() - clock
+                    if kept and (saves or stops):
+                        kept.save(steps if stops else step + 1, optim)
+                    if stops:
+                        break
     return history
 
 
-def _stretches(method: Method, steps: int) -> list[tuple[Phase, int, int]]:
-    """Each phase with its first step and the step after its last."""
-    phases = method.phases()
-    if steps < len(phases):
-        names = ", ".join(phase.name for phase in phases)
-        raise TlbookError(f"steps is {steps}; expected at least one for each phase of {type(method).__name__}: {names}")
+def _stretches(phases: Sequence[Phase], steps: int) -> list[tuple[Phase, int, int]]:
+    """Each phase with its first step and the step after its last; each has one step at least."""
     ends = np.cumsum([phase.share for phase in phases])
-    cuts = [0, *(int(cut) for cut in np.round(steps * ends / ends[-1]))]
+    cuts = [0]
+    for after, cut in enumerate(np.round(steps * ends / ends[-1]), start=1 - len(phases)):
+        cuts.append(min(max(int(cut), cuts[-1] + 1), steps + after))
     return [(phase, *cut) for phase, cut in zip(phases, pairwise(cuts), strict=True)]
 
 
@@ -258,35 +346,94 @@ def _only(parameters: list[nn.Parameter], phase: Phase, method: Method) -> Itera
             module.training = mode
 
 
-class _Rows:
-    """Batches of a domain that depend on the seed and the step alone: shuffled passes, one after the other."""
-
-    def __init__(self, domain: Domain, batch_size: int, seed: int, stream: int, device: torch.device) -> None:
-        domain = domain.to(device)
-        images = domain.x.dim() == 4
-        self.x = domain.x.contiguous(memory_format=torch.channels_last) if images else domain.x
-        self.y, self.batch_size = domain.y, batch_size
-        self.nothing = Batch(self.x[:0])
-        order = partial(_order, n=len(self.x), key=(seed, stream), device=self.x.device)
-        self.order = lru_cache(maxsize=2)(order)  # not of a method: the circle would keep the rows alive
-
-    def batch(self, step: int) -> Batch:
-        n, start = len(self.x), step * self.batch_size
-        stop = start + self.batch_size
-        turns = range(start // n, (stop - 1) // n + 1)
-        index = torch.cat([self.order(t)[max(start - t * n, 0) : stop - t * n] for t in turns])
-        return Batch(_take(self.x, index), None if self.y is None else self.y[index])
+@contextmanager
+def _consistent(method: Method, kept: Checkpoint | None) -> Iterator[None]:
+    """After an error, Ctrl-C too, the method has the weights of the checkpoint, where there is one."""
+    try:
+        yield
+    except BaseException:
+        if kept is not None:
+            with suppress(TlbookError):  # what stopped the run is what is said
+                kept.put_back()
+        raise
 
 
-def _order(turn: int, n: int, key: tuple[int, int], device: torch.device) -> Tensor:
-    [state] = np.random.SeedSequence([*key, turn]).generate_state(1)
-    return torch.randperm(n, generator=torch.Generator().manual_seed(int(state))).to(device)
+def _terms(
+    method: Method,
+    phase: Phase,
+    source: Batch,
+    target: Batch,
+    done: float,
+    place: torch.device,
+    precision: str,
+    first: bool,
+) -> dict[str, Tensor]:
+    """The terms of one step, of which each is a scalar and one at least leads to what learns."""
+    name = type(method).__name__
+    try:
+        with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bf16"):
+            terms = phase.losses(source, target, done)
+    except (TlbookError, torch.OutOfMemoryError):
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
+        if not first:
+            raise
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TlbookError(
+            f"the losses of {name} cannot be computed in the phase {phase.name!r} for {len(source.x)} source and "
+            f"{len(target.x)} target rows ({why:.200}); expected a network that takes them in training mode: batch "
+            "normalisation needs two rows or more, a head the width of its features"
+        ) from error
+    if not isinstance(terms, dict) or not terms:
+        given = "an empty dictionary" if isinstance(terms, dict) else type(terms).__name__
+        raise TlbookError(f"the losses of {name} are {given}; expected a dictionary of the terms to minimise, by name")
+    for term, value in terms.items():
+        if not isinstance(value, Tensor) or value.dim() != 0:
+            given = f"of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+            raise TlbookError(
+                f"loss term {term!r} of {name} is {given}; expected a scalar tensor: take the mean over the batch"
+            )
+    if not any(value.requires_grad for value in terms.values()):
+        raise TlbookError(
+            f"no loss term of {name} in the phase {phase.name!r} depends on what learns there; expected a gradient: "
+            "leave out no_grad and detach, or let another part learn"
+        )
+    return terms
 
 
-def _take(x: Tensor, index: Tensor) -> Tensor:
-    if x.dim() != 4:
-        return x[index]
-    return x.permute(0, 2, 3, 1)[index].permute(0, 3, 1, 2)  # images lie channels last: copy whole rows of bytes
+def _changed(batch: Batch, augment: Augment | None) -> Batch:
+    """A batch whose rows were changed at random."""
+    if augment is None:
+        return batch
+    with torch.no_grad():
+        x = augment(batch.x)
+    if not isinstance(x, Tensor) or len(x) != len(batch.x):
+        given = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise TlbookError(
+            f"augment gives {given} for rows of shape {tuple(batch.x.shape)}; expected as many rows: let it take a "
+            "batch N×… and return one"
+        )
+    return Batch(x, batch.y)
+
+
+def _accuracy(method: Method, validate: Domain, place: torch.device) -> float:
+    """On rows of the source, whose statistics are used; no random number of the training is drawn."""
+    from tlbook.evaluate import accuracy  # brings scikit-learn
+
+    with own_randomness(0, place), classify_as(method, "source"):
+        return accuracy(method, validate)
+
+
+def _check_weights(method: Method, parameters: list[nn.Parameter], step: int) -> None:
+    """The last update is in no loss: look at what it made of the weights."""
+    finite = torch.stack([p.detach().isfinite().all() for p in parameters])
+    if not bool(finite.all()):
+        broken = parameters[finite.tolist().index(False)]
+        name = next(name for name, p in method.named_parameters() if p is broken)
+        raise DivergedError(
+            f"training diverged at step {step}: after it the weights {name} are not finite; expected finite numbers: "
+            "lower the learning rate, or look at the schedule"
+        )
 
 
 def _log(history: History, names: list[str], recent: list[Tensor], step: int) -> None:
@@ -329,98 +476,86 @@ def _fast_bf16(kind: str) -> bool:
     return there and torch.backends.cpu.get_cpu_capability().startswith("AVX512")  # unless torch is held to older ones
 
 
-def _check(method: Method, source: Domain, target: Domain | None, steps: int, batch_size: int, seed: int) -> None:
-    """Say in one line what does not fit, before the first step fails on it."""
-    name = type(method).__name__
-    if steps < 1 or batch_size < 1 or seed < 0:
+def _check_numbers(
+    steps: int,
+    batch_size: int,
+    seed: int,
+    clip: float | None,
+    patience: int | None,
+    validate: Domain | None,
+    checkpoint: object,
+) -> None:
+    check_whole("steps", steps, at_least=1)
+    check_whole("batch_size", batch_size, at_least=1)
+    check_whole("seed", seed, at_least=0, at_most=2**63 - 1)
+    if clip is not None:
+        check_number("clip", clip, above=0, hint="None cuts no gradient")
+    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
+        raise TlbookError(f"checkpoint is {checkpoint!r:.80}; expected the path of a file, or None")
+    if patience is not None:
+        check_whole("patience", patience, at_least=1, hint="None trains to the end")
+        if validate is None:
+            raise TlbookError(
+                f"patience is {patience} without rows to validate on; expected validate=, labelled rows of the source: "
+                "take some with source.split(0.9, seed=0)"
+            )
+
+
+def _check_callables(
+    optimizer: object, schedule: object, patience: int | None, phases: Sequence[Phase], method: Method
+) -> None:
+    if not callable(optimizer):
         raise TlbookError(
-            f"steps is {steps}, batch_size {batch_size}, seed {seed}; expected the first two at least 1, the seed at "
-            "least 0"
+            f"optimizer is a {type(optimizer).__name__}; expected a function that makes one from groups of parameters: "
+            "give partial(torch.optim.SGD, lr=0.01)"
         )
-    reads_labels = not hasattr(method, "place") or method.place.source_labels
-    if reads_labels and source.y is None:
+    if not callable(schedule):
         raise TlbookError(
-            f"source {source.name!r} has no labels; expected a labelled domain: give the unlabelled one as target="
+            f"schedule is {schedule!r:.80}; expected a function from the progress 0 … 1 to a factor on the learning "
+            "rate: give lambda p: 1 - p"
         )
-    if target is not None and target.x.shape[1:] != source.x.shape[1:]:
+    if patience is not None and len(phases) > 1:
+        names = ", ".join(phase.name for phase in phases)
         raise TlbookError(
-            f"source rows have shape {tuple(source.x.shape[1:])}, target rows {tuple(target.x.shape[1:])}; expected "
-            "the same shape: bring images to one form with .images(channels=3, size=28)"
+            f"patience is {patience} and {type(method).__name__} has the phases {names}; expected a method of one "
+            "phase: leave it out"
         )
-    if target is not None and len(target.classes) != len(source.classes):
-        raise TlbookError(
-            f"source {source.name!r} has {len(source.classes)} classes, target {target.name!r} {len(target.classes)}; "
-            "expected the same names in both, also where some do not occur: .subset keeps them"
-        )
-    trained = [p for p in method.parameters() if p.requires_grad]
-    if not trained:
-        raise TlbookError(
-            f"{name} has no parameter to train; expected at least one with requires_grad: leave a part unfrozen"
-        )
+
+
+def _made(optimizer: Optimiser, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """The optimizer of a phase."""
     try:
-        with torch.no_grad(), evaluating(method), _own_randomness(seed, trained[0].device):
-            logits = method(source.x[:2].to(trained[0].device))
-    except TlbookError:
-        raise
-    except (RuntimeError, ValueError, IndexError) as error:
-        rows = f"{tuple(source.x.shape[1:])} and type {source.x.dtype}"
+        made = optimizer(groups)
+    except (TypeError, ValueError) as error:
         raise TlbookError(
-            f"{name} cannot read rows of shape {rows} ({str(error).splitlines()[0]}); expected features made for such "
-            "rows: change their input width, or the rows' type"
+            f"optimizer cannot be made ({str(error).splitlines()[0]:.200}); expected a function of groups of "
+            "parameters, {'params': […], 'name': 'features'} and so on: give partial(torch.optim.SGD, lr=0.01)"
         ) from error
-    if reads_labels and logits.shape[1:] != (len(source.classes),):
+    if not isinstance(made, torch.optim.Optimizer) or isinstance(made, torch.optim.LBFGS):
         raise TlbookError(
-            f"the label head gives {tuple(logits.shape[1:])} logits a row, source {source.name!r} has "
-            f"{len(source.classes)} classes; expected one logit a class: change the head's last layer"
+            f"optimizer makes a {type(made).__name__}; expected an optimizer of torch that takes one step a batch, "
+            "such as torch.optim.SGD"
         )
+    return made
 
 
-def _resume(device: torch.device, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any]) -> tuple[int, Any]:
-    """Load an interrupted run into ``state``; give the step to go on from, and the state of that phase's optimizer."""
-    if not checkpoint.parent.is_dir():
-        raise TlbookError(f"checkpoint {checkpoint} is in no folder that is there; expected one: make it first")
-    if not checkpoint.exists():
-        return 0, None
-    try:
-        saved = dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
-        before = saved["identity"]
-    except Exception as error:  # a broken file makes torch.load raise almost anything
+def _augments(augment: Augment | Mapping[str, Augment] | None, target: Domain | None) -> dict[str, Augment]:
+    """What changes the batches of each domain."""
+    if augment is None:
+        return {}
+    domains = ("source",) if target is None else ("source", "target")
+    given = dict(augment) if isinstance(augment, Mapping) else dict.fromkeys(domains, augment)
+    if set(given) - set(domains) or not given or not all(map(callable, given.values())):
         raise TlbookError(
-            f"checkpoint {checkpoint} cannot be read ({type(error).__name__}); expected one that fit wrote: delete it, "
-            "or give another file"
-        ) from error
-    if changed := [key for key in identity if before.get(key) != identity[key]]:
-        was, asked = (textwrap.shorten(f"{changed[0]} {run.get(changed[0])}", 200) for run in (before, identity))
-        raise TlbookError(
-            f"checkpoint {checkpoint} is of another run, with {was}; asked for is {asked}: delete it, or give another "
-            "file"
+            f"augment is {augment!r:.120}; expected a function of a batch of images, or one for each of "
+            f"{' and '.join(map(repr, domains))} in a dictionary"
         )
-    for name, part in state.items():
-        part.load_state_dict(saved[name])
-    torch.set_rng_state(saved["randomness"]["cpu"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(saved["randomness"]["cuda"], device)
-    return saved["step"], saved["optimizer"]
+    from tlbook.methods.self_supervised import per_image  # brings torchvision
 
-
-def _save(device: torch.device, checkpoint: Path, state: dict[str, Any], identity: dict[str, Any], step: int) -> None:
-    """Write all that the rest of the run depends on."""
-    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    whole = {name: part.state_dict() for name, part in state.items()}
-    whole |= {"step": step, "identity": identity, "randomness": {"cpu": torch.get_rng_state(), "cuda": cuda}}
-    with whole_file(checkpoint) as file:
-        torch.save(whole, file)
+    return {domain: per_image(change) for domain, change in given.items()}
 
 
 def _bar(method: Method, steps: int, progress: bool) -> tqdm[NoReturn]:
     """A bar where somebody watches: in a terminal or a live notebook; TQDM_DISABLE=1 silences both."""
     silent = not progress or not watched() or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
     return tqdm(total=steps, desc=type(method).__name__, disable=silent)
-
-
-@contextmanager
-def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Random numbers of our own inside, the caller's untouched outside."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield

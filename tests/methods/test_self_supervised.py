@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.every_method import interrupted
 from tlbook import evaluate, fit, load, nets
 from tlbook._torchvision import declare_missing_operators
 from tlbook.data import Domain
@@ -239,20 +240,10 @@ def test_every_part_learns(make: Any) -> None:
 @pytest.mark.parametrize("make", [simclr, rotnet])
 def test_a_run_in_parts_is_the_whole_run(make: Any, tmp_path: Path) -> None:
     run = partial(fit, source=images().unlabelled(), steps=20, batch_size=8, optimizer=sgd, precision="fp32")
-    whole, parts, again, calls = make(), make(), make(seed=1), 0
+    whole, again = make(), make()
     run(whole)
-    losses = parts.losses
-
-    def stopped(*given: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls > 13:
-            raise KeyboardInterrupt
-        return losses(*given)
-
-    parts.losses = stopped
-    with pytest.raises(KeyboardInterrupt):
-        run(parts, checkpoint=tmp_path / "run.pt")
+    with pytest.raises(KeyboardInterrupt), interrupted(13):
+        run(make(), checkpoint=tmp_path / "run.pt")
     run(again, checkpoint=tmp_path / "run.pt")
     torch.testing.assert_close(weights(again), weights(whole), rtol=0, atol=0)
 

@@ -59,7 +59,7 @@ def labelled(name: str, rows: Tensor, y: Any) -> tuple[Tensor, Tensor]:
     if y.device.type != "cpu":
         outside = (y < 0) | (y >= classes)
         return rows.masked_fill(outside[:, None], math.nan), y.clamp(0, classes - 1)
-    low, high = (int(bound) for bound in y.aminmax())
+    low, high = int(y.numpy().min()), int(y.numpy().max())
     if low < 0 or high >= classes:
         raise TlbookError(
             f"{name} has labels from {low} to {high}; expected 0 … {classes - 1}, one of the columns: leave rows "

@@ -54,7 +54,7 @@ class ADDA(Method):
         {'domain': torch.Size([]), 'encoder': torch.Size([])}
     """
 
-    place = Place(target_labels="none", transfers=("features", "models"))
+    place = Place(target_labels="none", transfers=("features", "models"), needs_target=True)
 
     def __init__(
         self,

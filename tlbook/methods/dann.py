@@ -70,7 +70,7 @@ class DANN(Method):
         {'label': torch.Size([]), 'domain': torch.Size([])}
     """
 
-    place = Place(target_labels="none", transfers=("features",))
+    place = Place(target_labels="none", transfers=("features",), needs_target=True)
 
     def __init__(self, features: nn.Module, label_head: nn.Module, domain_head: nn.Module, gamma: float = 10.0) -> None:
         super().__init__(features, label_head)

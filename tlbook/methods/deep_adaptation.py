@@ -36,7 +36,7 @@ class DeepAdaptation(Method):
         TlbookError: when λ is below 0, no layer is named, or the method has no module of that name.
     """
 
-    place = Place(target_labels="none", transfers=("features",))
+    place = Place(target_labels="none", transfers=("features",), needs_target=True)
 
     def __init__(self, features: nn.Module, label_head: nn.Module, lam: float, layers: Sequence[str]) -> None:
         super().__init__(features, label_head)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from tlbook._files import whole_file
 from tlbook.errors import TlbookError
 
-__all__ = ["Batch", "Method", "Phase", "Place", "copy_weights", "evaluating", "rests"]
+__all__ = ["Batch", "Method", "Phase", "Place", "copy_weights", "evaluating", "parts_of", "rests"]
 
 
 class Batch(NamedTuple):
@@ -44,6 +47,7 @@ class Place:
         spaces: ``"homogeneous"`` where source and target share their input space, else ``"heterogeneous"``.
         arrival: ``"offline"`` where all data is there at the start, else ``"online"``.
         source_labels: whether the source must be labelled.
+        needs_target: whether it learns from unlabelled rows of the target.
     """
 
     target_labels: Literal["all", "few", "none"]
@@ -51,6 +55,7 @@ class Place:
     spaces: Literal["homogeneous", "heterogeneous"] = "homogeneous"
     arrival: Literal["offline", "online"] = "offline"
     source_labels: bool = True
+    needs_target: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Method(nn.Module, ABC):
         label_head: a module from features to class logits.
     """
 
-    place: ClassVar[Place]
+    place: Place
 
     def __init__(self, features: nn.Module, label_head: nn.Module) -> None:
         super().__init__()
@@ -116,6 +121,53 @@ class Method(nn.Module, ABC):
         Each has an optimizer of its own, and the schedule of the learning rate begins anew.
         """
         return (Phase("training", self.losses, (self,)),)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights and statistics to a file, for :meth:`load`; no code and no settings.
+
+        Raises:
+            TlbookError: when it cannot be written.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> from tlbook.methods import SourceOnly
+            >>> method, again = (SourceOnly(nn.Identity(), nn.Linear(2, 3)) for _ in range(2))
+            >>> with TemporaryDirectory() as folder:
+            ...     method.save(Path(folder, "method.pt"))
+            ...     again.load(Path(folder, "method.pt")).label_head.weight.equal(method.label_head.weight)
+            True
+        """
+        with whole_file(Path(path)) as file:
+            torch.save({"method": type(self).__name__, "state": self.state_dict()}, file)
+
+    def load(self, path: str | os.PathLike[str]) -> Self:
+        """Take the weights and statistics from a file that :meth:`save` wrote of a method built in the same way.
+
+        Returns:
+            The method itself.
+
+        Raises:
+            TlbookError: for another file, or one of a method built otherwise; nothing is changed then.
+        """
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            name, state = saved["method"], saved["state"]
+            found = {key: (tuple(value.shape), value.dtype) for key, value in state.items()}
+        except Exception as error:  # a broken file makes torch.load raise almost anything
+            raise TlbookError(
+                f"{path} cannot be read ({type(error).__name__}); expected a file that method.save wrote: give that one"
+            ) from error
+        own = {key: (tuple(value.shape), value.dtype) for key, value in self.state_dict().items()}
+        odd = [key for key in {**own, **found} if own.get(key) != found.get(key)]
+        if odd or name != type(self).__name__:
+            key = odd[0] if odd else ""
+            what = f": {key} is {found.get(key, 'not there')}, here {own.get(key, 'not there')}" if odd else ""
+            raise TlbookError(
+                f"{path} is of a {name}, not built as this {type(self).__name__}{what:.200}; expected the same parts "
+                "and settings: build the method as it was built when it was saved"
+            )
+        self.load_state_dict(state)
+        return self
 
 
 def rests(module: nn.Module) -> bool:
@@ -151,3 +203,24 @@ def copy_weights(source: nn.Module, target: nn.Module) -> None:
             if not rests(part):
                 for name, buffer in part.named_buffers(recurse=False):
                     buffer.copy_(source.get_buffer(f"{part_name}.{name}" if part_name else name))
+
+
+def parts_of(method: Method, parameters: Iterable[nn.Parameter]) -> list[dict[str, Any]]:
+    """Groups of parameters for an optimizer, one for each part of the method that has some of them.
+
+    Args:
+        method: whose parts: its children, ``features`` and ``label_head`` among them, and itself for what it holds
+            directly, called ``method``.
+        parameters: those that are to be trained.
+
+    Returns:
+        ``{"params": [...], "name": "features"}`` and so on, in the method's order.
+    """
+    left = set(parameters)
+    groups = []
+    parts = {"method": method.parameters(recurse=False)} | {n: part.parameters() for n, part in method.named_children()}
+    for name, own in parts.items():
+        if chosen := [p for p in own if p in left]:
+            groups.append({"params": chosen, "name": name})
+            left.difference_update(chosen)
+    return groups

@@ -13,7 +13,7 @@ from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, nt_xent
 from tlbook.methods.method import Batch, Method, Place
 
-__all__ = ["RotNet", "SimCLR", "quarter_turns"]
+__all__ = ["RotNet", "SimCLR", "per_image", "quarter_turns"]
 
 
 def quarter_turns(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,7 +117,7 @@ class SimCLR(Method):
             raise TlbookError(f"temperature is {temperature}; expected a number above 0, such as 0.5")
         super().__init__(features, nn.Identity())
         self.projection_head = projection_head
-        self.augment = _per_image(augment)
+        self.augment = per_image(augment)
         self.temperature = temperature
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
@@ -131,10 +131,13 @@ class SimCLR(Method):
         return f"temperature={self.temperature}" + ("" if isinstance(self.augment, nn.Module) else f", {self.augment}")
 
 
-def _per_image(augment: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """The same with every transform of torchvision wrapped, also inside a Sequential."""
+def per_image(augment: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same, with every transform of torchvision, also inside a Sequential, called image by image.
+
+    Otherwise it would draw once for the whole batch.
+    """
     if type(augment) is nn.Sequential:
-        return nn.Sequential(*(cast(nn.Module, _per_image(part)) for part in augment))
+        return nn.Sequential(*(cast(nn.Module, per_image(part)) for part in augment))
     parts = augment.modules() if isinstance(augment, nn.Module) and not isinstance(augment, PerImage) else [augment]
     return PerImage(augment) if any(map(_torchvisions, parts)) else augment
 

@@ -13,7 +13,8 @@ __all__ = ["SourceOnly"]
 class SourceOnly(Method):
     """Ordinary supervised training: minimise L_y on labelled data and hope.
 
-    Trained on the source it is the baseline; trained on the labelled target it is the oracle.
+    Trained on the source it is the baseline; trained on the labelled target it is the oracle. A target that
+    :func:`tlbook.fit` is given is not looked at, so that one call serves this and the methods it is compared with.
 
     Args:
         features: a module from inputs N×… to features N×D.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -138,7 +140,7 @@ class GLoMo(Method):
         torch.Size([3, 2])
     """
 
-    place = Place(target_labels="few", transfers=("relations",), source_labels=False)
+    place = Place(target_labels="few", transfers=("relations",), source_labels=False, needs_target=True)
 
     features: GraphFeatures
 
@@ -165,6 +167,7 @@ class GLoMo(Method):
         reader = GraphReader(embedding, learner.layers, learner.heads, encoder, width)
         super().__init__(GraphFeatures(learner, reader, graph), label_head)
         self.share = share
+        self.place = replace(type(self).place, source_labels=share < 1, needs_target=share > 0)
 
     def phases(self) -> tuple[Phase, ...]:
         """The graphs on unlabelled rows first, then the task with the graphs held fixed."""

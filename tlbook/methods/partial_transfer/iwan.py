@@ -80,7 +80,7 @@ class IWAN(Method):
         ['source', 'adaptation']
     """
 
-    place = Place(target_labels="none", transfers=("instances", "features"))
+    place = Place(target_labels="none", transfers=("instances", "features"), needs_target=True)
 
     def __init__(
         self,

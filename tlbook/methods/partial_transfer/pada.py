@@ -63,7 +63,7 @@ class PADA(Method):
         tensor([1., 1., 1.])
     """
 
-    place = Place(target_labels="none", transfers=("instances", "features"))
+    place = Place(target_labels="none", transfers=("instances", "features"), needs_target=True)
     predicted: Tensor
 
     def __init__(

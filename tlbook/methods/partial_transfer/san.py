@@ -73,7 +73,7 @@ class SAN(Method):
         ['label', 'domain', 'entropy']
     """
 
-    place = Place(target_labels="none", transfers=("instances", "features"))
+    place = Place(target_labels="none", transfers=("instances", "features"), needs_target=True)
 
     def __init__(
         self,
