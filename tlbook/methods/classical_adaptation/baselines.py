@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbook.methods.classical_adaptation.estimator import ClosedForm, Matrix, principal_axes
+from tlbook._arrays import Matrix
+from tlbook.methods.classical_adaptation.estimator import ClosedForm, principal_axes
 
 __all__ = ["NoAdaptation", "PooledPCA"]
 
