@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from tqdm import tqdm
 
+from tlbook._files import whole_file
 from tools.build_book import ROOT, chapters
 from tools.claims_everywhere import turn
 
@@ -54,10 +55,14 @@ def versions(kind: str, root: Path) -> dict[str, str]:
     """The versions of a set, with torch and torchvision as they are pinned."""
     from tlbook.chapters import NEEDED
 
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     tools = [one for one in project["optional-dependencies"]["book"] if Requirement(one).name in NEEDED]
-    found = lowest([*project["dependencies"], *tools]) if kind == "lowest" else listed((root / COLAB).read_text())
-    pins = listed((root / "constraints.txt").read_text())
+    found = (
+        lowest([*project["dependencies"], *tools])
+        if kind == "lowest"
+        else listed((root / COLAB).read_text(encoding="utf-8"))
+    )
+    pins = listed((root / "constraints.txt").read_text(encoding="utf-8"))
     return found | {name: pins[name] for name in AS_PINNED}
 
 
@@ -73,7 +78,8 @@ def install(kind: str, root: Path) -> Path:
     if not (folder / "bin" / "python").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     held = folder / "constraints.txt"
-    held.write_text("".join(f"{name}=={version}\n" for name, version in versions(kind, root).items()))
+    with whole_file(held) as file:
+        file.write("".join(f"{name}=={version}\n" for name, version in versions(kind, root).items()).encode())
     pip = [folder / "bin" / "python", "-m", "pip"]
     subprocess.run([*pip, "install", "--quiet", "--constraint", held, "--editable", root, *NEEDED], check=True)
     subprocess.run([*pip, "check"], check=True, stdout=subprocess.DEVNULL)

@@ -70,6 +70,7 @@ def describe(domain: Domain) -> Digits:
     """Read a labelled domain of images of digits, bright on dark.
 
     Example:
+        >>> from tlbook import load
         >>> describe(load("digits", "test")).measures.shape
         (450, 28)
     """
