@@ -386,3 +386,25 @@ def test_training_reads_the_bars_and_moves_everything() -> None:
     assert history.terms["margin"][-1] < 0.1 < history.terms["margin"][0]
     assert (method(domain.x).argmax(dim=1) == domain.labels()).float().mean() > 0.9
     assert all(not torch.equal(before[name], p) for name, p in method.named_parameters())
+
+
+def test_bytes_and_floats_are_drawn_alike() -> None:
+    torch.manual_seed(0)
+    method = CapsNet(Given(torch.rand(4, 3, 2)), decoder_of(6, 9))
+    images = torch.randint(256, (4, 1, 3, 3), dtype=torch.uint8)
+    y = torch.tensor([0, 1, 2, 0])
+    drawn = [method.losses(Batch(x, y), Batch(x[:0]), 0.0)["reconstruction"] for x in (images, images.float() / 255)]
+    torch.testing.assert_close(*drawn)
+
+
+@pytest.mark.parametrize(
+    "x", [torch.full((2, 1, 3, 3), 255.0), torch.full((2, 1, 3, 3), torch.nan), -torch.ones(2, 1, 3, 3)]
+)
+def test_images_out_of_range_are_refused_in_one_line(x: torch.Tensor) -> None:
+    method = CapsNet(Given(torch.rand(2, 3, 2)), decoder_of(6, 9))
+    with pytest.raises(TlbookError, match=r"^the batch has floats from [^\n]* expected images in 0…1[^\n]*$"):
+        method.losses(Batch(x, torch.tensor([0, 1])), Batch(x[:0]), 0.0)
+
+
+def decoder_of(numbers: int, pixels: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(numbers, pixels), nn.Sigmoid())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tlbook._checks import check_number, check_whole
+from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
 from tlbook.losses import margin_loss
 from tlbook.methods._parts import encode
@@ -94,7 +96,6 @@ class CapsNet(Method):
             the decoder draws another number of pixels than the image has.
 
     Example:
-        >>> import torch
         >>> method = CapsNet(capsule_features(size=14, width=8, kinds=2, kernel=5), decoder(pixels=196))
         >>> images = Batch(torch.zeros(4, 1, 14, 14, dtype=torch.uint8), torch.tensor([0, 1, 2, 3]))
         >>> list(method.losses(images, Batch(images.x[:0]), progress=0.0))
@@ -115,7 +116,7 @@ class CapsNet(Method):
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         capsules = encode(self.features, source.x)
-        pixels = Pixels()(source.x).flatten(1) + 0.5  # 0 … 1
+        pixels = _pixels(source.x).flatten(1)
         drawn = self.draw(capsules, source.labels)
         if drawn.shape != pixels.shape:
             raise TlbookError(
@@ -126,3 +127,10 @@ class CapsNet(Method):
             "margin": margin_loss(self.label_head(capsules), source.labels),  # eq. 4
             "reconstruction": self.reconstruction * (drawn - pixels).square().sum(dim=1).mean(),  # section 4.1
         }
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """Images as floats in 0 … 1. Elsewhere than on the CPU the range is not looked at: the host would wait."""
+    if x.dtype == torch.uint8:
+        return x.float().div_(255).sub_(0.5) + 0.5  # to the bit what `Pixels` sees
+    return check_range("the batch", x) if x.device.type == "cpu" else x
