@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tlbook._progress import watched
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK_WITHOUT_WIDGETS = """
 import sys
@@ -35,3 +37,11 @@ def test_bars_come_from_one_place(path: Path) -> None:
     nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     taken = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and "tqdm" in str(node.module)]
     assert not taken or path.name == "_progress.py"
+
+
+def test_a_bar_is_shown_to_who_watches_unless_he_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TQDM_DISABLE", "0")
+    assert watched()
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    assert not watched()

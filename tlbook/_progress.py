@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
@@ -15,6 +16,8 @@ __all__ = ["tqdm", "watched"]
 
 
 def watched() -> bool:
-    """Whether somebody watches: in a terminal or a live notebook."""
+    """Whether somebody watches: in a terminal or a live notebook; TQDM_DISABLE=1 says that nobody does."""
+    if os.environ.get("TQDM_DISABLE", "") not in ("", "0"):
+        return False
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
     return sys.stderr.isatty() or hasattr(shell, "kernel")

@@ -557,5 +557,4 @@ def _augments(augment: Augment | Mapping[str, Augment] | None, target: Domain | 
 
 def _bar(method: Method, steps: int, progress: bool) -> tqdm[NoReturn]:
     """A bar where somebody watches: in a terminal or a live notebook; TQDM_DISABLE=1 silences both."""
-    silent = not progress or not watched() or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
-    return tqdm(total=steps, desc=type(method).__name__, disable=silent)
+    return tqdm(total=steps, desc=type(method).__name__, disable=not (progress and watched()))

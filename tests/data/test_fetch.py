@@ -47,6 +47,7 @@ def test_a_missing_file_is_fetched_once_and_silently(website, file, tmp_path, ca
 
 def test_a_terminal_shows_a_bar_with_the_name(website, file, tmp_path, capsys, monkeypatch):
     website.replies["/file.bin"] = [GOOD]
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     Store(tmp_path, download=True).get(file)
     assert re.search(r"file\.bin: 100%.*21\.0k/21\.0k", capsys.readouterr().err)
