@@ -29,8 +29,6 @@ if compgen -G "book/*.ipynb" >/dev/null; then
         $bin/python -m pytest -n "$cores" --dist loadscope \
         --nbval --nbval-current-env --nbval-sanitize-with tests/book/sanitize.cfg --nbval-cell-timeout 600 book
 fi
-check "claims elsewhere: a third of the chapters by turns, on older processors" \
-    $bin/python -m tools.claims_everywhere --turn
 check "book" $bin/python -m tools.build_book
 check "browser" $bin/python -m tools.browser
 check "pages" $bin/python -m pytest -n "$cores" tests/book/test_pages.py
