@@ -132,5 +132,6 @@ class CapsNet(Method):
 def _pixels(x: Tensor) -> Tensor:
     """Images as floats in 0 … 1. Elsewhere than on the CPU the range is not looked at: the host would wait."""
     if x.dtype == torch.uint8:
-        return x.float().div_(255).sub_(0.5) + 0.5  # to the bit what `Pixels` sees
+        pixels: Tensor = Pixels()(x) + 0.5
+        return pixels
     return check_range("the batch", x) if x.device.type == "cpu" else x
