@@ -10,12 +10,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, column_or_1d, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from tlbook.errors import TlbookError
 
-__all__ = ["Labels", "Matrix", "as_array", "as_classes", "as_labels", "as_matrix", "as_pair"]
+__all__ = [
+    "Labels",
+    "Matrix",
+    "as_array",
+    "as_classes",
+    "as_labels",
+    "as_matrix",
+    "as_pair",
+    "check_fitted",
+    "fresh",
+]
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -24,6 +36,10 @@ LARGEST = 1e60  # its fourth power, summed, is a number yet
 
 class _WrongType(TlbookError, TypeError):
     """What scikit-learn's conventions ask for where rows are no numbers at all."""
+
+
+class _NotFitted(TlbookError, NotFittedError):  # type: ignore[misc]
+    """What they ask for before ``fit``."""
 
 
 def as_array(x: Any) -> Any:
@@ -119,6 +135,47 @@ def as_classes(name: str, y: Any, n: int, classes: int) -> Labels:
     if not whole or labels.min() < 0 or labels.max() >= classes:
         raise TlbookError(f"{name} has values from {given.min()} to {given.max()}; {expected}")
     return labels
+
+
+def check_fitted(estimator: Any) -> None:
+    """Say in one line that an estimator has not been fitted.
+
+    Raises:
+        TlbookError: where it has not; scikit-learn's ``NotFittedError`` too.
+    """
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        raise _NotFitted(f"{type(estimator).__name__} is not fitted; expected it fitted: call fit first") from None
+
+
+def fresh(name: str, part: Any, needs: str, hint: str = "") -> Any:
+    """A clone of the scikit-learn estimator that a method was given as a part, not fitted.
+
+    Args:
+        name: of the argument, for the message.
+        part: what was given.
+        needs: the method that it must have beside ``fit``.
+        hint: what to do where it has none, in a few words.
+
+    Raises:
+        TlbookError: for a class in place of an object, or one that lacks such a method.
+
+    Example:
+        >>> from sklearn.svm import SVC
+        >>> fresh("classifier", SVC, "predict")
+        Traceback (most recent call last):
+        tlbook.errors.TlbookError: classifier is the class SVC; expected an object of it: write SVC()
+    """
+    if isinstance(part, type):
+        raise TlbookError(f"{name} is the class {part.__name__}; expected an object of it: write {part.__name__}()")
+    for method in ("get_params", "fit", needs):
+        if not hasattr(part, method):
+            raise TlbookError(
+                f"{name} is {' '.join(repr(part).split())}, which has no {method}; expected an estimator of "
+                f"scikit-learn with fit and {needs}" + (f": {hint}" if hint else "")
+            )
+    return clone(part)
 
 
 def _is_tensor(x: Any) -> bool:
