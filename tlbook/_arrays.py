@@ -43,7 +43,14 @@ class _NotFitted(TlbookError, NotFittedError):  # type: ignore[misc]
 
 
 def as_array(x: Any) -> Any:
-    """A tensor, also one that carries a graph, or a list of them, as a numpy array; everything else as it is."""
+    """A tensor, also one that carries a graph, or a list of them, as a numpy array; everything else as it is.
+
+    Raises:
+        TlbookError: for an array with masked values, which would count as if they were not.
+    """
+    if np.ma.is_masked(x):
+        masked = int(np.ma.getmaskarray(x).sum())
+        raise TlbookError(f"{masked} value(s) are masked; expected none: fill them, or drop their rows")
     if isinstance(x, list | tuple) and x and all(_is_tensor(row) for row in x):
         return np.stack([as_array(row) for row in x])
     if not _is_tensor(x):
@@ -73,7 +80,7 @@ def as_matrix(name: str, x: Any, estimator: Any = None, *, reset: bool = False, 
             rows: Matrix = check_array(as_array(x), dtype=np.float64, ensure_min_samples=least)
         else:
             rows = validate_data(estimator, X=as_array(x), reset=reset, dtype=np.float64, ensure_min_samples=least)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         kind = _WrongType if isinstance(error, TypeError) else TlbookError
         raise kind(f"{name} cannot be used: {_line(error)}; expected finite numbers, N×D, one row an example") from None
     if (largest := np.abs(rows).max()) > LARGEST:
@@ -105,7 +112,7 @@ def as_labels(name: str, y: Any, n: int) -> NDArray[Any]:
     try:
         labels: NDArray[Any] = column_or_1d(as_array(y), warn=True)
         check_classification_targets(labels)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise TlbookError(f"{name} cannot be used: {_line(error)}; {expected}") from None
     if len(labels) != n:
         raise TlbookError(f"{name} has {len(labels)} labels; {expected}")
@@ -128,7 +135,7 @@ def as_classes(name: str, y: Any, n: int, classes: int) -> Labels:
         with np.errstate(invalid="ignore"):  # NaN is not equal to what it becomes
             labels: Labels = given.astype(np.int64)
         whole = bool((labels == given).all()) and given.dtype.kind in "biuf"
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise TlbookError(f"{name} cannot be used: {_line(error)}; {expected}") from None
     if len(labels) != n:
         raise TlbookError(f"{name} has {len(labels)} labels; {expected}")
@@ -183,5 +190,6 @@ def _is_tensor(x: Any) -> bool:
 
 
 def _line(error: Exception) -> str:
-    """What scikit-learn says, in one line and without the array."""
-    return re.sub(r": array=\[.*\]", "", " ".join(str(error).split()))
+    """What scikit-learn says, in one line, without the array and without advice on other estimators."""
+    said = re.sub(r": array=\[.*\]| \[.*\]", "", " ".join(str(error).split()))
+    return re.sub(r"\.( \w+ does not accept missing| Maybe you are trying).*|\.$", "", said)

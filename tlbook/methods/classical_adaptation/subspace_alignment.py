@@ -20,7 +20,7 @@ class SubspaceAlignment(ClosedForm):
     the source where they are told ``domain="source"``. Each domain is centred on its own mean, as its axes are.
 
     Args:
-        dim: dimension of both subspaces.
+        dim: dimension of both subspaces, 1 … the rank of the centred rows of either domain.
         classifier: any scikit-learn classifier; None is the nearest neighbour.
 
     Attributes:
