@@ -277,6 +277,11 @@ def test_a_batch_of_large_rows_is_small(shape: tuple[int, ...], largest: int) ->
     assert sizes == [2, 1]
 
 
+def test_floats_outside_the_range_of_pixels_are_refused_before_they_reach_a_device() -> None:
+    with pytest.raises(TlbookError, match=r"^x has floats from 0 to 255; expected images in 0…1, [^\n]*$"):
+        evaluate.apply(nn.Sequential(nets.Pixels(), nn.Flatten()), torch.tensor([[[[0.0, 255.0]]]]))
+
+
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, math.nan, "all", True])
 def test_a_batch_has_rows(wrong: object) -> None:
     with pytest.raises(TlbookError, match=r"^batch_size is [^\n]*; expected a whole number, at least 1$"):

@@ -22,9 +22,72 @@ def test_pixels_maps_bytes_to_plus_minus_one_half() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_pixels_leaves_numbers_alone(dtype: torch.dtype) -> None:
-    x = torch.randn(2, 3, 4, 4).to(dtype)
-    assert nets.Pixels()(x) is x
+@pytest.mark.parametrize(("mean", "std"), [(0.5, 1.0), (0.25, 0.5), ((0.5, 0.25, 0.125), (0.5, 0.25, 1.0))])
+def test_pixels_of_floats_are_those_of_their_bytes(mean: Any, std: Any, dtype: torch.dtype) -> None:
+    pixels, x = nets.Pixels(mean=mean, std=std), torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8)
+    floats = (x.double() / 255).to(dtype)
+    before = floats.clone()
+    parts = (np.broadcast_to(np.reshape(np.array(numbers), (-1, 1, 1)), (3, 1, 1)) for numbers in (mean, std))
+    centre, scale = parts
+    expected = (x.numpy() / 255 - centre) / scale
+    error = {torch.float32: 1e-6, torch.float64: 1e-12, torch.bfloat16: 0.04}[dtype]
+    assert pixels(floats).dtype == dtype
+    assert pixels(x).dtype == torch.float32
+    np.testing.assert_allclose(pixels(floats).double().numpy(), expected, atol=error)
+    np.testing.assert_allclose(pixels(x).numpy(), expected, atol=1e-6)
+    assert torch.equal(floats, before)
+    assert not pixels.state_dict()  # as it was saved before the two were settings
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (torch.full((1, 3, 2, 2), 7.0), "the batch has floats from 7 to 7; expected images in 0…1"),
+        (torch.full((1, 3, 2, 2), -0.1), "the batch has floats from -0.1 to -0.1; expected images in 0…1"),
+        (torch.full((1, 3, 2, 2), float("nan")), "the batch has floats from nan to nan; expected images in 0…1"),
+        (torch.zeros(1, 3, 2, 2, dtype=torch.int64), "the batch has type torch.int64; expected images as uint8"),
+    ],
+)
+def test_pixels_outside_the_range_are_refused(x: Tensor, said: str) -> None:
+    with pytest.raises(TlbookError) as caught:
+        nets.Pixels()(x)
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("x", [torch.zeros(2, 1, 4, 4), torch.zeros(3, 4), torch.zeros(2, 3, 4)])
+def test_pixels_of_other_channels_are_refused(x: Tensor) -> None:
+    with pytest.raises(TlbookError, match=r"^the batch has shape \(.*\), and Pixels 3 channels; expected N×3×H×W: .*"):
+        nets.Pixels(mean=(0.1, 0.2, 0.3))(x)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"mean": (123.7, 116.3, 103.5)},
+            r"^mean is \[123.7, .*; expected one or more numbers, each at least 0 ",
+        ),
+        ({"mean": -0.1}, "^mean is "),
+        ({"mean": ()}, "^mean is "),
+        ({"mean": float("nan")}, "^mean is "),
+        ({"mean": "0.5"}, "^mean is '0.5'; expected one or more numbers"),
+        ({"std": 0.0}, "^std is "),
+        ({"std": (58.4, 57.1, 57.4)}, r"^std is .*: give those of pixels in 0 … 1, not in 0 … 255$"),
+        ({"mean": (0.1, 0.2, 0.3), "std": (0.1, 0.2)}, "^mean has 3 channels, std 2; expected as many: "),
+    ],
+)
+def test_pixels_take_settings_that_mean_something(settings: Any, said: str) -> None:
+    with pytest.raises(TlbookError, match=said) as caught:
+        nets.Pixels(**settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [np.array([0.5, 0.25, 0.125]), torch.tensor([0.5, 0.25, 0.125]), [0.5, 0.25, 0.125]])
+def test_pixels_take_means_as_arrays(given: Any) -> None:
+    x = torch.rand(2, 3, 4, 4)
+    assert torch.equal(nets.Pixels(mean=given)(x), nets.Pixels(mean=(0.5, 0.25, 0.125))(x))
+    assert torch.equal(nets.Pixels(mean=torch.tensor(0.25))(x), nets.Pixels(mean=0.25)(x))
 
 
 # DomainBatchNorm
@@ -256,9 +319,9 @@ def test_the_digit_network_has_the_papers_layers_and_768_features() -> None:
 def test_pooling_before_the_relu_changes_nothing() -> None:
     torch.manual_seed(0)
     net = nets.conv_features(channels=1).double()
-    x = torch.rand(3, 1, 28, 28, dtype=torch.float64) - 0.5
+    x = torch.rand(3, 1, 28, 28, dtype=torch.float64)
     a, b = net.conv1[0], net.conv2[0]  # type: ignore[index]
-    by_the_book = nn.functional.max_pool2d(torch.relu(a(x)), 2)
+    by_the_book = nn.functional.max_pool2d(torch.relu(a(x - 0.5)), 2)
     by_the_book = nn.functional.max_pool2d(torch.relu(b(by_the_book)), 2).flatten(1)
     torch.testing.assert_close(net(x), by_the_book)
 

@@ -136,6 +136,31 @@ def test_images_keep_their_pixels_and_their_type() -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("wrong", ["source", "target", "validate"])
+def test_every_row_is_in_the_range_of_pixels_before_the_first_step(wrong: str, device: str) -> None:
+    def domain(name: str) -> Domain:
+        x = torch.rand(2500, 1, 2, 2)
+        if name == wrong:
+            x[2400] = 255
+        return Domain(name, x, torch.arange(2500) % 10, tuple("0123456789"))
+
+    method = Recorder(width=4, classes=10)
+    method.features = nn.Sequential(nets.Pixels(), nn.Flatten(), method.features)
+    with pytest.raises(TlbookError, match=rf"^the domain '{wrong}' has floats from [^\n]* to 255; expected images"):
+        fit(
+            method,
+            domain("source"),
+            domain("target"),
+            validate=domain("validate"),
+            steps=2,
+            batch_size=5,
+            device=device,
+            progress=False,
+        )
+    assert not method.given
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_data_and_method_are_on_the_device(device: str) -> None:
     method = Recorder()
     history = run(method, 2, device=device, target=numbered(20))

@@ -91,6 +91,7 @@ def check_numbers(
     *,
     above: float | None = None,
     at_least: float | None = None,
+    at_most: float | None = None,
     hint: str = "",
 ) -> list[float]:
     """The values, where they are one or more finite real numbers in the range; otherwise as :func:`check_number`.
@@ -108,8 +109,9 @@ def check_numbers(
             or not math.isfinite(number)
             or (above is not None and not number > above)
             or (at_least is not None and not number >= at_least)
+            or (at_most is not None and not number <= at_most)
         ):
-            expected = "one or more numbers" + _range(above, at_least, None, None).replace(", ", ", each ", 1)
+            expected = "one or more numbers" + _range(above, at_least, None, at_most).replace(", ", ", each ", 1)
             raise TlbookError(_line(name, values if given is None else given, expected, hint))
     return [number for number in numbers if number is not None]
 

@@ -13,10 +13,12 @@ from torch import Tensor
 from tlbook._checkpoint import own_randomness
 from tlbook._checks import check_number, check_whole
 from tlbook.data.domain import Domain
+from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Method, Phase, evaluating
+from tlbook.nets import Pixels
 
-__all__ = ["check_domains", "check_method", "check_validation", "reads_labels"]
+__all__ = ["check_domains", "check_method", "check_pixels", "check_validation", "reads_labels"]
 
 
 def reads_labels(method: Method) -> bool:
@@ -70,6 +72,18 @@ def check_domains(method: Method, source: Domain, target: Domain | None, phases:
             f"source {source.name!r} has {ours:.80}, target {target.name!r} {theirs:.80}; expected the same names in "
             "the same order, also where some do not occur (.subset keeps them): make both with the same classes="
         )
+
+
+def check_pixels(method: Method, *domains: Domain) -> None:
+    """Say in one line which domain has floats outside 0 … 1 where a part of the method reads pixels.
+
+    Raises:
+        TlbookError: for these.
+    """
+    if any(isinstance(module, Pixels) for module in method.modules()):
+        for domain in domains:
+            for rows in domain.batches(1000) if domain.x.dtype.is_floating_point else ():
+                check_range(f"the domain {domain.name!r}", rows)
 
 
 def check_validation(method: Method, validate: Domain, source: Domain, target: Domain | None) -> None:

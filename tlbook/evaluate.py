@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from tlbook._arrays import as_array
 from tlbook._checks import check_number, check_whole
 from tlbook.data.domain import Domain
+from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
-from tlbook.nets import classify_as
+from tlbook.nets import Pixels, classify_as
 from tlbook.probe import proxy_a_distance
 
 __all__ = [
@@ -77,6 +78,8 @@ def apply(module: nn.Module, x: Tensor | NDArray[Any] | Domain, batch_size: int 
 def _outputs(module: nn.Module, rows: Tensor, device: torch.device, start: int) -> Tensor:
     if rows.is_floating_point():
         _check_rows("x", rows.isfinite(), start, "drop such rows, or look for a division by 0 in what made them")
+        if any(isinstance(part, Pixels) for part in module.modules()):
+            check_range("x", rows)
     try:
         outputs = module(rows.to(device))
     except (RuntimeError, TypeError, ValueError, IndexError) as error:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tlbook._checkpoint import Checkpoint, Stateful, identity, own_randomness
 from tlbook._checks import check_choice, check_number, check_whole
-from tlbook._fit_checks import check_domains, check_method, check_validation
+from tlbook._fit_checks import check_domains, check_method, check_pixels, check_validation
 from tlbook._progress import tqdm, watched
 from tlbook._sampler import Sampler
 from tlbook.data.domain import Domain
@@ -199,10 +199,12 @@ def fit(
     _check_numbers(steps, batch_size, seed, clip, patience, validate, checkpoint)
     phases = method.phases() if isinstance(method, Method) else ()
     check_domains(method, source, target, phases)
+    check_pixels(method, source, *([target] if target is not None else []))
     check_method(method, source, phases, steps, seed)
     _check_callables(optimizer, schedule, patience, phases, method)
     if validate is not None:
         check_validation(method, validate, source, target)
+        check_pixels(method, validate)
     changes = _augments(augment, target)
     target = target.unlabelled() if target is not None else None
 

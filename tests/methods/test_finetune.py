@@ -32,7 +32,7 @@ def flat(seed: int = 0) -> SourceOnly:
 def images(seed: int = 0, n: int = 30) -> Domain:
     draw = torch.Generator().manual_seed(seed)
     y = torch.randint(3, (n,), generator=draw)
-    return Domain(f"images-{seed}", torch.randn(n, 1, 14, 14, generator=draw) + y[:, None, None, None], y, CLASSES)
+    return Domain(f"images-{seed}", (torch.rand(n, 1, 14, 14, generator=draw) + y[:, None, None, None]) / 3, y, CLASSES)
 
 
 def batch(seed: int = 0, n: int = 7) -> Batch:

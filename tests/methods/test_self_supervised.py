@@ -66,7 +66,7 @@ def test_the_turns_are_those_of_numpy_each_image_in_all_four() -> None:
 
 
 def test_rotnet_is_the_mean_of_minus_log_p_over_images_and_turns() -> None:
-    method, x = rotnet().double(), torch.randn(5, 1, 8, 8).double()
+    method, x = rotnet().double(), torch.rand(5, 1, 8, 8).double()
     total = 0.0
     for image in x:
         for k in range(4):
@@ -79,7 +79,7 @@ def test_rotnet_is_the_mean_of_minus_log_p_over_images_and_turns() -> None:
 
 def test_an_image_that_looks_the_same_after_a_turn_cannot_be_learned() -> None:
     torch.manual_seed(0)
-    quarter = torch.randn(1, 1, 4, 4)
+    quarter = torch.rand(1, 1, 4, 4)
     left = torch.cat([quarter, quarter.rot90(1, (2, 3))], dim=2)
     whole = torch.cat([left, left.rot90(2, (2, 3))], dim=3)
     assert torch.equal(whole, whole.rot90(1, (2, 3)))

@@ -5,6 +5,7 @@ from .classical_adaptation.gfk import GFK as GFK
 from .classical_adaptation.jda import JDA as JDA
 from .classical_adaptation.subspace_alignment import SubspaceAlignment as SubspaceAlignment
 from .classical_adaptation.tca import TCA as TCA
+from .classical_adaptation.with_target import WithTarget as WithTarget
 from .dann import DANN as DANN
 from .deep_adaptation import DAN as DAN
 from .deep_adaptation import DDC as DDC
@@ -62,4 +63,5 @@ __all__ = [
     "SimCLR",
     "SourceOnly",
     "SubspaceAlignment",
+    "WithTarget",
 ]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tlbook._checks import check_number, check_whole
-from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
 from tlbook.losses import margin_loss
 from tlbook.methods._parts import encode
@@ -116,7 +114,7 @@ class CapsNet(Method):
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         capsules = encode(self.features, source.x)
-        pixels = _pixels(source.x).flatten(1)
+        pixels = (Pixels()(source.x) + 0.5).flatten(1)
         drawn = self.draw(capsules, source.labels)
         if drawn.shape != pixels.shape:
             raise TlbookError(
@@ -127,11 +125,3 @@ class CapsNet(Method):
             "margin": margin_loss(self.label_head(capsules), source.labels),  # eq. 4
             "reconstruction": self.reconstruction * (drawn - pixels).square().sum(dim=1).mean(),  # section 4.1
         }
-
-
-def _pixels(x: Tensor) -> Tensor:
-    """Images as floats in 0 … 1. Elsewhere than on the CPU the range is not looked at: the host would wait."""
-    if x.dtype == torch.uint8:
-        pixels: Tensor = Pixels()(x) + 0.5
-        return pixels
-    return check_range("the batch", x) if x.device.type == "cpu" else x

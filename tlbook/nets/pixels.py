@@ -1,23 +1,86 @@
-"""From the bytes of an image to numbers."""
+"""From the pixels of an image to numbers that a network likes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from tlbook._checks import check_numbers
+from tlbook.data.ranges import check_range
+from tlbook.errors import TlbookError
 
 __all__ = ["Pixels"]
 
 
 class Pixels(nn.Module):
-    """Bytes to numbers: uint8 images in 0 … 255 become floats in −½ … ½; float images pass unchanged.
+    """(p − mean) / std of images with pixels p in 0 … 1; uint8 images in 0 … 255 are divided by 255 first.
 
-    Subtracting a constant is the only normalisation, as in the DANN paper; no statistics of a data set are used,
-    so nothing about the target can leak in through them.
+    By default ½ is subtracted, as in the DANN paper: a constant, so that nothing about the target can leak in through
+    statistics of the data. A pre-trained network wants what it was trained with; that of ImageNet is
+    ``Pixels(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))``.
+
+    Args:
+        mean: of the pixels in 0 … 1; a number, or one a channel.
+        std: above 0; a number, or one a channel.
+
+    Raises:
+        TlbookError: for settings that mean nothing; in the forward pass for another type, other channels, and floats
+            outside 0 … 1. The last is looked at on the CPU only, since elsewhere the host would wait;
+            :func:`tlbook.fit` looks at all rows once before its first step, on any device.
 
     Example:
         >>> Pixels()(torch.tensor([[0, 255]], dtype=torch.uint8))
         tensor([[-0.5000,  0.5000]])
+        >>> Pixels(mean=(0.5, 0.25), std=0.25)(torch.ones(1, 2, 1, 1)).flatten()
+        tensor([2., 3.])
     """
 
+    def __init__(self, mean: float | Sequence[float] = 0.5, std: float | Sequence[float] = 1.0) -> None:
+        super().__init__()
+        hint = "give those of pixels in 0 … 1, not in 0 … 255"
+        self.mean = check_numbers("mean", _numbers(mean), at_least=0, at_most=1, hint=hint)
+        self.std = check_numbers("std", _numbers(std), above=0, at_most=1, hint=hint)
+        if len({len(self.mean), len(self.std)} - {1}) > 1:
+            raise TlbookError(
+                f"mean has {len(self.mean)} channels, std {len(self.std)}; expected as many: give one number for all"
+            )
+        for name, numbers in (("_mean", self.mean), ("_std", self.std)):
+            self.register_buffer(name, torch.tensor(numbers).view(-1, 1, 1), persistent=False)
+
     def forward(self, x: Tensor) -> Tensor:
-        return x.float().div_(255).sub_(0.5) if x.dtype == torch.uint8 else x
+        """Floats of the shape of x, and of its type where that is floating point."""
+        if x.dtype == torch.uint8:
+            pixels = x.float().div_(255)
+        elif x.dtype.is_floating_point:
+            pixels = check_range("the batch", x) if x.device.type == "cpu" else x
+        else:
+            raise TlbookError(
+                f"the batch has type {x.dtype}; expected images as uint8 0…255 or floats 0…1: convert with "
+                "x.to(torch.uint8)"
+            )
+        return (pixels - self._constant("mean", pixels)).div_(self._constant("std", pixels))
+
+    def extra_repr(self) -> str:
+        """The settings, as printing a network shows them."""
+        return f"mean={self.mean}, std={self.std}"
+
+    def _constant(self, name: str, x: Tensor) -> float | Tensor:
+        """One number, or one a channel of x."""
+        numbers: list[float] = getattr(self, name)
+        if len(numbers) == 1:
+            return numbers[0]
+        if x.dim() < 3 or x.shape[-3] != len(numbers):
+            raise TlbookError(
+                f"the batch has shape {tuple(x.shape)}, and Pixels {len(numbers)} channels; expected "
+                f"N×{len(numbers)}×H×W: bring the images to it with .images(channels={len(numbers)})"
+            )
+        constant: Tensor = getattr(self, f"_{name}")
+        return constant.to(x.dtype)
+
+
+def _numbers(value: float | Sequence[float]) -> Any:
+    return [value] if isinstance(value, Real) or getattr(value, "ndim", 1) == 0 else value

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.base import TransformerMixin, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
@@ -130,6 +132,20 @@ BAD = {
     "labels in two columns": lambda xs, ys, xt: (xs, np.stack([ys, ys], 1), xt),
     "labels that are measurements": lambda xs, ys, xt: (xs, xs[:, 0], xt),
     "NaN labels": lambda xs, ys, xt: (xs, np.where(ys == 0, np.nan, ys), xt),
+    "labels of two kinds": lambda xs, ys, xt: (xs, np.array(["a", 1], object)[ys], xt),
+    "a label that is None": lambda xs, ys, xt: (xs, np.array(["a", None], object)[ys], xt),
+    "no labels": lambda xs, ys, xt: (xs, None, xt),
+    "no target": lambda xs, ys, xt: (xs, ys),
+    "a target of words": lambda xs, ys, xt: (xs, ys, np.full(xt.shape, "word")),
+    "a word among objects": lambda xs, ys, xt: (xs, ys, np.where(xt == xt.max(), "word", xt.astype(object))),
+    "None among objects": lambda xs, ys, xt: (xs, ys, np.where(xt == xt.max(), None, xt.astype(object))),
+    "complex numbers": lambda xs, ys, xt: (xs, ys, xt + 1j),
+    "masked values": lambda xs, ys, xt: (xs, ys, np.ma.masked_greater(xt, 3)),
+    "a sparse source": lambda xs, ys, xt: (csr_matrix(xs), ys, xt),
+    "a sparse target": lambda xs, ys, xt: (xs, ys, csr_matrix(xt)),
+    "a sparse tensor": lambda xs, ys, xt: (xs, ys, torch.from_numpy(xt).to_sparse()),
+    "a tensor without numbers": lambda xs, ys, xt: (xs, ys, torch.from_numpy(xt).to("meta")),
+    "rows of several lengths": lambda xs, ys, xt: (xs, ys, [[1, 2, 3, 4, 5], [1, 2]]),
     "all rows equal": lambda xs, ys, xt: (xs * 0 + 3, ys, xt * 0 + 3),
     "one sample in each": lambda xs, ys, xt: (xs[:1], ys[:1], xt[:1]),
     "too few directions": lambda xs, ys, xt: (xs[:, :1] * [[1, 0, 0, 2, 0]], ys, xt[:, :1] * [[1, 0, 0, 2, 0]]),
@@ -145,6 +161,72 @@ def test_bad_input_is_one_line(method: Any, bad: str) -> None:
         clone(method).fit(*BAD[bad](*rows()))
     assert "\n" not in str(caught.value)
     assert "expected" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("method", METHODS, ids=IDS)
+def test_numbers_may_come_as_lists_objects_and_floats(method: Any) -> None:
+    xs, ys, xt = rows()
+    expected = clone(method).fit(xs, ys, xt).predict(xt)
+    for of in (np.ndarray.tolist, lambda a: a.astype(object), lambda a: a.astype(float)):
+        assert np.array_equal(clone(method).fit(of(xs), ys.tolist(), of(xt)).predict(of(xt)), expected)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=IDS)
+def test_rows_of_the_source_are_mapped_as_the_classifier_saw_them(method: Any) -> None:
+    xs, ys, xt = rows()
+    fitted = clone(method).fit(xs, ys, xt * 2 + 1)
+    assert fitted.transform(xs, domain="source") == pytest.approx(fitted.source_z_)
+    assert (fitted.predict(xs, domain="source") == ys).all()  # the nearest neighbour of each is itself
+    assert fitted.score(xs, ys, domain="source") == 1.0
+    assert np.array_equal(fitted.predict(xt), fitted.predict(xt, domain="target"))
+    assert fitted.score(xt, fitted.predict(xt)) == 1.0
+    for ask in (fitted.transform, fitted.predict):
+        with pytest.raises(TlbookError, match=r"^domain is 'sorce'; expected 'source' or 'target': did you[^\n]*$"):
+            ask(xs, domain="sorce")
+
+
+@pytest.mark.parametrize(
+    ("n_s", "n_t", "d", "rank"), [(40, 30, 8, 8), (40, 30, 8, 3), (6, 40, 20, 20), (90, 70, 30, 4)]
+)
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_dim_up_to_the_rank_and_none_above(cls: type[Any], n_s: int, n_t: int, d: int, rank: int) -> None:
+    rng = np.random.default_rng(0)
+    mix = rng.normal(size=(rank, d))
+    xs, xt = rng.normal(size=(n_s, rank)) @ mix, rng.normal(size=(n_t, rank)) @ mix + mix[0]
+    largest = min(rank, n_s - 1) if cls in (GFK, SubspaceAlignment) else min(rank, n_s + n_t - 1)
+    for dim in range(1, largest + 1):
+        assert np.isfinite(cls(dim).fit(xs, np.arange(n_s) % 2, xt).transform(xt)).all()
+    for dim in (largest + 1, d + 1, 10 * d):
+        with pytest.raises(
+            TlbookError, match=rf"^dim is {dim}; expected a whole number, at least 1 and at most [^\n]*$"
+        ):
+            cls(dim).fit(xs, np.arange(n_s) % 2, xt)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=IDS)
+def test_labels_to_score_by_are_one_for_each_row(method: Any) -> None:
+    xs, ys, xt = rows()
+    fitted = clone(method).fit(xs, ys, xt)
+    for wrong in (None, ys[:-1], np.stack([ys, ys], 1), np.where(ys == 0, np.nan, ys)):
+        with pytest.raises(TlbookError, match=r"^y [^\n]*; expected one class label for each of the 40 rows$"):
+            fitted.score(xs, wrong)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=IDS)
+@pytest.mark.parametrize(
+    ("classifier", "words"),
+    [
+        (LogisticRegression, "classifier is the class LogisticRegression; expected an object of it: write Logistic"),
+        ("1-NN", "classifier is '1-NN', which has no get_params; expected an estimator of scikit-learn with fit and"),
+        (Normalizer(), "classifier is Normalizer(), which has no predict; expected an estimator of scikit-learn"),
+    ],
+)
+def test_what_classifies_must_be_able_to(method: Any, classifier: Any, words: str) -> None:
+    with pytest.raises(TlbookError) as caught:
+        clone(method).set_params(classifier=classifier).fit(*rows())
+    assert str(caught.value).startswith(words)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=IDS)
@@ -180,9 +262,13 @@ def test_one_target_row_is_enough_where_no_subspace_is_asked_of_it(method: Any) 
 @pytest.mark.parametrize("method", METHODS, ids=IDS)
 def test_predicting_too_early_or_on_other_features_says_so(method: Any) -> None:
     xs, ys, xt = rows()
-    from sklearn.exceptions import NotFittedError
-
-    with pytest.raises(NotFittedError):
-        clone(method).predict(xt)
-    with pytest.raises(TlbookError, match=r"^x cannot be used: X has 4 features[^\n]*$"):
-        clone(method).fit(xs, ys, xt).predict(xt[:, :4])
+    for ask in (lambda m: m.predict(xt), lambda m: m.transform(xt), lambda m: m.score(xt, xt[:, 0] > 1)):
+        with pytest.raises(
+            TlbookError, match=rf"^{type(method).__name__} is not fitted; [^\n]*: call fit first$"
+        ) as early:
+            ask(clone(method))
+        assert isinstance(early.value, NotFittedError)
+    fitted = clone(method).fit(xs, ys, xt)
+    for ask in (fitted.predict, fitted.transform):
+        with pytest.raises(TlbookError, match=r"^x cannot be used: X has 4 features[^\n]*$"):
+            ask(xt[:, :4])

@@ -84,3 +84,13 @@ def test_equal_domains_give_the_projection_on_their_subspace() -> None:
     xs, _ = turned([0.0, 0.0, 0.0], 9)
     p = PCA(3).fit(xs).components_.T
     assert GFK(dim=3).fit(xs, np.arange(50) % 2, xs + 7).kernel_ == pytest.approx(p @ p.T)
+
+
+@pytest.mark.parametrize("dim", [3, 4, 5, 6])
+def test_subspaces_of_more_than_half_of_the_dimensions_share_directions(dim: int) -> None:
+    rng = np.random.default_rng(dim)
+    xs, xt = (rng.normal(size=(60, 6)) @ rng.normal(size=(6, 6)) for _ in range(2))
+    gfk = GFK(dim=dim).fit(xs, np.arange(60) % 2, xt)
+    assert (gfk.angles_ < 1e-7).sum() == 2 * dim - 6
+    if dim == 6:
+        assert gfk.kernel_ == pytest.approx(np.eye(6), abs=1e-9)

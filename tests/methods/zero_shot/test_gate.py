@@ -68,6 +68,10 @@ def test_the_share_of_alarms_is_a_share(alarms: Any) -> None:
 def test_bad_input_is_one_line() -> None:
     with pytest.raises(TlbookError, match=r"^detector is LogisticRegression\(\), which has no score_samples[^\n]*$"):
         Gate(LogisticRegression()).fit(clusters(50, 0))
+    with pytest.raises(TlbookError, match=r"^detector is the class LocalOutlierFactor; [^\n]*$"):
+        Gate(LocalOutlierFactor).fit(clusters(50, 0))
+    with pytest.raises(TlbookError, match=r"^Gate is not fitted; expected it fitted: call fit first$"):
+        Gate().predict(clusters(50, 0))
     for x in (clusters(9, 0), np.full((20, 2), np.nan), np.zeros(20), np.zeros((20, 2, 2))):
         with pytest.raises(TlbookError, match=r"^x cannot be used: [^\n]*; expected finite numbers, N×D,[^\n]*$"):
             Gate().fit(x)

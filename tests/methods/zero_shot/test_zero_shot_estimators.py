@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.base import ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -84,8 +85,10 @@ def test_a_clone_starts_anew_and_the_inputs_are_left_alone(cls: type[Any]) -> No
     assert fitted.fit(x, y, s) is fitted
     again = clone(fitted)
     assert again.get_params() == fitted.get_params()
-    with pytest.raises(NotFittedError):
+    with pytest.raises(NotFittedError) as early:
         again.predict(x, NEW)
+    assert str(early.value) == f"{cls.__name__} is not fitted; expected it fitted: call fit first"
+    assert isinstance(early.value, TlbookError)
     assert np.array_equal(again.fit(x, y, s).scores(x, NEW), fitted.scores(x, NEW))
     assert all(map(np.array_equal, before, [x, y, s]))
 
@@ -138,6 +141,12 @@ BAD = {
     "half a label": lambda x, y, s: (x, y + 0.5, s),
     "NaN labels": lambda x, y, s: (x, np.where(y == 0, np.nan, y), s),
     "no labels": lambda x, y, s: (x, None, s),
+    "signatures left out": lambda x, y, s: (x, y),
+    "sparse rows": lambda x, y, s: (csr_matrix(x), y, s),
+    "sparse signatures": lambda x, y, s: (x, y, csr_matrix(s)),
+    "masked rows": lambda x, y, s: (np.ma.masked_greater(x, 1), y, s),
+    "complex numbers": lambda x, y, s: (x + 1j, y, s),
+    "a tensor without numbers": lambda x, y, s: (torch.from_numpy(x).to("meta"), y, s),
 }
 
 
@@ -149,6 +158,7 @@ def test_bad_input_is_one_line(cls: type[Any], bad: str) -> None:
         cls().fit(*BAD[bad](*rows()))
     assert "\n" not in str(caught.value)
     assert "expected" in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -159,6 +169,9 @@ def test_the_messages_name_what_is_wrong(cls: type[Any]) -> None:
     with pytest.raises(TlbookError, match=r"^class\(es\) 4 have a signature and no row of x; "):
         cls().fit(x, y, np.vstack([s, NEW[:1]]))
     method = cls().fit(x, y, s)
+    for ask in (method.scores, method.predict):
+        with pytest.raises(TlbookError, match=r"^signatures is None; expected C×A, one row a class: [^\n]*$"):
+            ask(x)
     with pytest.raises(TlbookError, match=r"^signatures has 3 attributes a class; expected 4, as in fit"):
         method.predict(x, NEW[:, :3])
     with pytest.raises(TlbookError, match=r"^x cannot be used: X has 4 features"):

@@ -39,7 +39,7 @@ class PooledPCA(ClosedForm):
     """The classifier in the leading principal components of both domains together.
 
     Args:
-        dim: how many components.
+        dim: how many components, 1 … the rank of the centred rows of both domains together.
         classifier: of scikit-learn; the nearest neighbour, if not given.
 
     Example:

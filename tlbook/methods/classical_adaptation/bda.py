@@ -24,7 +24,7 @@ class BDA(JDA):
     with 2λ. The first guess of the target's labels is that of the classifier on the features as they are.
 
     Args:
-        dim: k, how many components.
+        dim: k, how many components, 1 … the rank of the centred rows of both domains together.
         lam: λ > 0.
         iterations: T; the labels of the last one count.
         balance: μ, 0 … 1, or ``"estimate"``: anew in each iteration by :func:`estimate_balance`. The paper of 2017

@@ -25,8 +25,13 @@ class GFK(ClosedForm):
     angle θ contributes a 2×2 block. Angles that are 0, because the subspaces share directions or because
     2·dim > D, take the limits of these formulas. A distance needs no common origin, so rows are not centred.
 
+    The paper takes U₂ from an orthogonal complement of P_S and has to ask for 2·dim ≤ D. Here U₂ sin(Θ) is what of
+    P_T V lies outside P_S, and the integral exists for every dim: subspaces of more than D/2 dimensions share
+    2·dim − D directions at least, along which nothing flows. With dim = D they are the same, G is the identity and
+    nothing is adapted: the paper advises few dimensions.
+
     Args:
-        dim: dimension of both subspaces.
+        dim: dimension of both subspaces, 1 … the rank of the centred rows of either domain.
         classifier: any scikit-learn classifier; None is the nearest neighbour.
 
     Attributes:

@@ -54,7 +54,7 @@ class JDA(ClosedForm):
     is another weight of M₀ and another λ.
 
     Args:
-        dim: k, how many components.
+        dim: k, how many components, 1 … the rank of the centred rows of both domains together.
         lam: λ > 0.
         iterations: T; the labels of the last one count.
         whiten: False gives each column of A the length 1; True scales them so that AᵀXHXᵀA = I and all components

@@ -16,10 +16,11 @@ class SubspaceAlignment(ClosedForm):
     """Subspace alignment (Fernando, Habrard, Sebban and Tuytelaars, ICCV 2013, section 3).
 
     M* = argmin ‖P_S M − P_T‖²_F = P_Sᵀ P_T maps the source's principal axes to the target's. Source rows are
-    compared as x P_S M*, target rows as x P_T. Each domain is centred on its own mean, as its axes are.
+    compared as x P_S M*, target rows as x P_T: ``transform``, ``predict`` and ``score`` take rows of the target, and of
+    the source where they are told ``domain="source"``. Each domain is centred on its own mean, as its axes are.
 
     Args:
-        dim: dimension of both subspaces.
+        dim: dimension of both subspaces, 1 … the rank of the centred rows of either domain.
         classifier: any scikit-learn classifier; None is the nearest neighbour.
 
     Attributes:
@@ -43,10 +44,14 @@ class SubspaceAlignment(ClosedForm):
         self.classifier = classifier
 
     def _adapt(self, xs: Matrix, ys: NDArray[Any], xt: Matrix) -> Matrix:
-        mean_s, p_s = principal_axes(xs, self.dim, "source_x")
+        self._source_mean, p_s = principal_axes(xs, self.dim, "source_x")
         self._mean, self._axes = principal_axes(xt, self.dim, "target_x")
         self.alignment_ = p_s.T @ self._axes
-        return (xs - mean_s) @ p_s @ self.alignment_
+        self._aligned_axes = p_s @ self.alignment_
+        return self._map_source(xs)
 
     def _map(self, x: Matrix) -> Matrix:
         return (x - self._mean) @ self._axes
+
+    def _map_source(self, x: Matrix) -> Matrix:
+        return (x - self._source_mean) @ self._aligned_axes

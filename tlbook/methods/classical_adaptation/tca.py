@@ -32,7 +32,7 @@ class TCA(ClosedForm):
     μ → ∞ the directions are therefore those of KHK, and those of kernel PCA, HKH, only where K is centred.
 
     Args:
-        dim: m, how many components.
+        dim: m, how many components, 1 … the rank of KHK: below n, and at most D with the linear kernel.
         mu: μ > 0, the price of long w. It has the scale of K, so it depends on how the features are scaled.
         kernel: ``"linear"``, x·y, whose K is never formed; or ``"rbf"``, exp(−‖x − y‖²/2σ²).
         bandwidth: σ of ``"rbf"``; None is the median distance between samples (between at most 1,000 of them).

@@ -8,10 +8,8 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.validation import check_is_fitted
 
-from tlbook._arrays import Labels, Matrix, as_matrix
-from tlbook.errors import TlbookError
+from tlbook._arrays import Labels, Matrix, as_matrix, check_fitted, fresh
 from tlbook.methods.zero_shot.estimator import ZeroShot
 
 __all__ = ["DAP"]
@@ -56,11 +54,7 @@ class DAP(ZeroShot):
 
     def _learn(self, x: Matrix, y: Labels, s: Matrix) -> None:
         base = LogisticRegression(max_iter=1000) if self.classifier is None else self.classifier
-        if not hasattr(base, "predict_proba"):
-            raise TlbookError(
-                f"classifier is {base!r}, which has no predict_proba; expected one that gives probabilities: wrap it "
-                "in sklearn.calibration.CalibratedClassifierCV"
-            )
+        base = fresh("classifier", base, "predict_proba", "wrap it in sklearn.calibration.CalibratedClassifierCV")
         self.threshold_ = s.mean(axis=0)
         attributes = s > self.threshold_  # C×A
         self.prior_ = attributes.mean(axis=0)
@@ -68,10 +62,10 @@ class DAP(ZeroShot):
 
     def attribute_proba(self, x: Any) -> Matrix:
         """p(a_m = 1 | x) for rows N×D, N×A."""
-        check_is_fitted(self)
+        check_fitted(self)
         return self._attributes(as_matrix("x", x, self))
 
-    def predict_proba(self, x: Any, signatures: Any) -> Matrix:
+    def predict_proba(self, x: Any, signatures: Any = None) -> Matrix:
         """p(z | x) over the classes given, N×C; the rows sum to 1."""
         proba: Matrix = softmax(self.scores(x, signatures), axis=1)
         return proba

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solve
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
-from tlbook._arrays import Labels, Matrix, as_classes, as_matrix
+from tlbook._arrays import Labels, Matrix, as_classes, as_matrix, check_fitted
 from tlbook.errors import TlbookError
 from tlbook.methods.place import Place
 
@@ -35,7 +34,7 @@ class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
 
     place: ClassVar[Place] = Place(target_labels="none", transfers=("models",))
 
-    def fit(self, x: ArrayLike | Tensor, y: ArrayLike | Tensor, signatures: ArrayLike | Tensor) -> Self:
+    def fit(self, x: ArrayLike | Tensor, y: ArrayLike | Tensor, signatures: ArrayLike | Tensor | None = None) -> Self:
         """Learn from the seen classes.
 
         Args:
@@ -44,11 +43,12 @@ class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
             signatures: C×A, one row a seen class; each column varies, and each class has an example.
 
         Raises:
-            TlbookError: when x or the signatures are not finite numbers in N×D and C×A, y does not name rows of the
-                signatures, a class has no example, a column is constant, or a setting is out of range.
+            TlbookError: when there are no signatures, x or the signatures are not finite numbers in N×D and C×A, y does
+                not name rows of the signatures, a class has no example, a column is constant, or a setting is out of
+                range.
         """
         rows = as_matrix("x", x, self, reset=True)
-        s = as_matrix("signatures", signatures)
+        s = self._classes(signatures)
         if len(s) < 2:
             raise TlbookError(f"signatures has {len(s)} class; expected at least two: one class cannot tell attributes")
         constant = np.flatnonzero(np.ptp(s, axis=0) == 0)
@@ -68,7 +68,7 @@ class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
         self._learn(rows, labels, s)
         return self
 
-    def scores(self, x: ArrayLike | Tensor, signatures: ArrayLike | Tensor) -> Matrix:
+    def scores(self, x: ArrayLike | Tensor, signatures: ArrayLike | Tensor | None = None) -> Matrix:
         """How well each row fits each signature, N×C; higher is better.
 
         Args:
@@ -76,19 +76,25 @@ class ZeroShot(BaseEstimator, ABC):  # type: ignore[misc]
             signatures: C×A, the classes that may occur.
 
         Raises:
-            TlbookError: for values that are not finite, or other widths than in ``fit``.
+            TlbookError: before ``fit``, without signatures, for values that are not finite, or other widths than in
+                ``fit``.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         rows = as_matrix("x", x, self)
         return self._score(rows, self._signatures(signatures))
 
-    def predict(self, x: ArrayLike | Tensor, signatures: ArrayLike | Tensor) -> Labels:
+    def predict(self, x: ArrayLike | Tensor, signatures: ArrayLike | Tensor | None = None) -> Labels:
         """The row of ``signatures`` that fits each row of x best, N; as in :meth:`scores`."""
         best: Labels = self.scores(x, signatures).argmax(axis=1)
         return best
 
-    def _signatures(self, signatures: ArrayLike | Tensor) -> Matrix:
-        s = as_matrix("signatures", signatures)
+    def _classes(self, signatures: ArrayLike | Tensor | None) -> Matrix:
+        if signatures is None:
+            raise TlbookError("signatures is None; expected C×A, one row a class: give fit and predict their classes")
+        return as_matrix("signatures", signatures)
+
+    def _signatures(self, signatures: ArrayLike | Tensor | None) -> Matrix:
+        s = self._classes(signatures)
         if s.shape[1] != self.n_attributes_in_:
             raise TlbookError(
                 f"signatures has {s.shape[1]} attributes a class; expected {self.n_attributes_in_}, as in fit: "

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import LocalOutlierFactor
-from sklearn.utils.validation import check_is_fitted
 
-from tlbook._arrays import Matrix, as_matrix
+from tlbook._arrays import Matrix, as_matrix, check_fitted, fresh
 from tlbook._checks import check_number, check_whole
-from tlbook.errors import TlbookError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,22 +56,18 @@ class Gate(BaseEstimator):  # type: ignore[misc]
     def fit(self, x: ArrayLike | Tensor, y: Any = None) -> Self:
         """Learn what is usual from rows N×D of the seen classes; y is ignored."""
         base = LocalOutlierFactor(novelty=True) if self.detector is None else self.detector
-        if not hasattr(base, "score_samples"):
-            raise TlbookError(
-                f"detector is {base!r}, which has no score_samples; expected a density or a distance of scikit-learn, "
-                "such as KernelDensity() or LocalOutlierFactor(novelty=True)"
-            )
+        base = fresh("detector", base, "score_samples", "KernelDensity() or LocalOutlierFactor(novelty=True) do")
         alarms = check_number("alarms", self.alarms, above=0, below=1, hint="it is a share of the seen examples")
         seed = check_whole("seed", self.seed, at_least=0)
         rows = as_matrix("x", x, self, reset=True, least=10)
         usual, held = train_test_split(rows, test_size=0.2, random_state=seed)
-        self.detector_: Any = clone(base).fit(usual)
+        self.detector_: Any = base.fit(usual)
         self.threshold_: float = float(np.quantile(self.detector_.score_samples(held), alarms))
         return self
 
     def score_samples(self, x: ArrayLike | Tensor) -> Matrix:
         """How usual each row of N×D is, N; the scale is the detector's."""
-        check_is_fitted(self)
+        check_fitted(self)
         scores: Matrix = self.detector_.score_samples(as_matrix("x", x, self))
         return scores
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
-from tlbook._arrays import Labels, Matrix, as_matrix
+from tlbook._arrays import Labels, Matrix, as_matrix, check_fitted
 from tlbook._checks import check_number
 from tlbook.methods.classical_adaptation.estimator import principal_axes
 from tlbook.methods.place import Place
@@ -65,12 +64,12 @@ class LinearEmbedding(ZeroShot):
 
     def embed(self, signatures: ArrayLike | Tensor) -> Matrix:
         """The point of each class, C×dim, from signatures C×A."""
-        check_is_fitted(self)
+        check_fitted(self)
         return self._embed(self._signatures(signatures))
 
     def points(self, x: ArrayLike | Tensor) -> Matrix:
         """Where examples N×D are taken, N×dim."""
-        check_is_fitted(self)
+        check_fitted(self)
         return self._points(as_matrix("x", x, self))
 
     def _embed(self, s: Matrix) -> Matrix:
