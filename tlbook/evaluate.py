@@ -17,7 +17,6 @@ from tlbook._checks import check_number, check_whole
 from tlbook.data.domain import Domain
 from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
-from tlbook.methods.method import Method
 from tlbook.nets import Pixels, classify_as
 from tlbook.probe import proxy_a_distance
 
@@ -134,7 +133,7 @@ def features_of(
         torch.Size([3, 4])
     """
     with _asked(method, statistics):
-        features = method.current_features if isinstance(method, Method) else getattr(method, "features", None)
+        features = getattr(method, "current_features", getattr(method, "features", None))
         if not isinstance(features, nn.Module):
             raise TlbookError(f"{type(method).__name__} has no features; expected a method: apply(module, x) takes any")
         return apply(features, domain, batch_size).flatten(1)
