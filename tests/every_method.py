@@ -30,7 +30,7 @@ def images(name: str = "images", labelled: bool = True, n: int = 30) -> Domain:
 
 def tokens(name: str = "tokens", labelled: bool = True) -> Domain:
     draw = torch.Generator().manual_seed(len(name))
-    x = torch.randint(1, 9, (30, 6), generator=draw).float()
+    x = torch.randint(1, 9, (30, 6), generator=draw)
     return Domain(name, x, torch.arange(30) % 3 if labelled else None, CLASSES)
 
 

@@ -272,11 +272,9 @@ import torch
 from functools import partial
 from torch import nn
 from tlbook import nets
-from tlbook._torchvision import declare_missing_operators
-declare_missing_operators()
-from torchvision.transforms import v2
 from tlbook._identity import digest
 from tlbook.methods import DANN, SimCLR
+from torchvision.transforms import v2
 FACTOR = {"b", "a", "c"}
 class Net(nn.Module):
     def __init__(self):

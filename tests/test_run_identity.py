@@ -284,6 +284,6 @@ def test_a_new_process_takes_its_own_checkpoint_and_not_that_of_an_edited_progra
 def test_a_learner_built_otherwise_counts(tmp_path: Path) -> None:
     source, target = tokens(), tokens("more tokens", labelled=False)
     train(seeded(glomo), source, target, tmp_path / "run.pt")
-    for how in ({"context": 2}, {"sampled": 3}, {"attention": "softmax"}, {"decoupled": False}, {"graph": "none"}):
+    for how in ({"context": 2}, {"sampled": 3}, {"normalisation": "softmax"}, {"decoupled": False}, {"graph": "none"}):
         with pytest.raises(TlbookError, match=ANOTHER):
             train(seeded(lambda how=how: glomo(learner=learner(**how))), source, target, tmp_path / "run.pt")

@@ -186,9 +186,6 @@ def test_usps_has_the_known_nearest_neighbour_accuracy(real_root):
 @pytest.fixture
 def usps_bz2(real_root, tmp_path, monkeypatch):
     """The first 100 test digits rewritten in libsvm's encoding, its hash made known to torchvision."""
-    from tlbook._torchvision import declare_missing_operators
-
-    declare_missing_operators()
     from torchvision.datasets import USPS
 
     with gzip.open(real_root / "USPS" / "zip.test.gz", "rt") as file:

@@ -39,9 +39,6 @@ def test_a_folder_for_each_class(photos: Path) -> None:
 
 
 def test_the_rule_is_torchvisions_resize_and_centre_crop() -> None:
-    from tlbook._torchvision import declare_missing_operators
-
-    declare_missing_operators()
     from torchvision.transforms import v2
 
     rule = v2.Compose([v2.Resize(24), v2.CenterCrop(24), v2.PILToTensor()])
@@ -285,9 +282,6 @@ def test_data_sets_of_any_kind(tmp_path: Path, disk: Any, dataset: Any, how: Any
 
 
 def test_torchvisions_own_data_sets(photos: Path) -> None:
-    from tlbook._torchvision import declare_missing_operators
-
-    declare_missing_operators()
     from torchvision.datasets import FakeData, ImageFolder
     from torchvision.transforms import v2
 

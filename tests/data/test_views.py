@@ -7,14 +7,11 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 from torch import Tensor, nn
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
 
-from tlbook._torchvision import declare_missing_operators
 from tlbook.data.views import Affine, Crop, Light, PerImage
 from tlbook.errors import TlbookError
-
-declare_missing_operators()
-from torchvision.transforms import v2  # noqa: E402
-from torchvision.transforms.v2 import functional as F  # noqa: E402
 
 VIEWS = {
     "Crop": Crop(scale=(0.2, 0.9)),

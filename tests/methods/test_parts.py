@@ -395,7 +395,7 @@ def test_the_defaults_are_those_that_the_docstrings_give_reasons_for(name: str) 
                 "depth": 2,
                 "context": 3,
                 "sampled": 20,
-                "attention": "sparse",
+                "normalisation": "sparse",
                 "decoupled": True,
                 "positions": 0,
                 "graph": "learned",

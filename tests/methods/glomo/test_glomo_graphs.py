@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from tlbook.errors import TlbookError
-from tlbook.methods.glomo.graphs import CausalConvolutions, GraphPredictor, control, edges, possible, products
+from tlbook.methods.glomo.graphs import CausalConvolutions, GraphPredictor, attention, causal_mask, control, products
 
 
 def scores(rows: int = 2, length: int = 6) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(1, 9, (rows, length), generator=generator)
-    return torch.randn(rows, length, length, generator=generator, dtype=torch.float64), possible(tokens)
+    return torch.randn(rows, length, length, generator=generator, dtype=torch.float64), causal_mask(tokens)
 
 
 def predictor(**how: object) -> GraphPredictor:
@@ -26,8 +26,8 @@ def predictor(**how: object) -> GraphPredictor:
 
 
 def test_the_sparse_graph_is_the_papers_double_loop() -> None:
-    s, allowed = scores()
-    graph = edges(s, allowed)
+    s, mask = scores()
+    graph = attention(s, mask)
     for n in range(len(s)):
         for j in range(6):
             strength = [max(0.0, s[n, i, j].item()) ** 2 if i < j else 0.0 for i in range(6)]
@@ -37,8 +37,8 @@ def test_the_sparse_graph_is_the_papers_double_loop() -> None:
 
 
 def test_the_soft_graph_is_a_softmax_over_what_is_earlier() -> None:
-    s, allowed = scores()
-    graph = edges(s, allowed, "softmax")
+    s, mask = scores()
+    graph = attention(s, mask, "softmax")
     for n in range(len(s)):
         for j in range(6):
             strength = [math.exp(s[n, i, j].item()) for i in range(j)]
@@ -46,46 +46,55 @@ def test_the_soft_graph_is_a_softmax_over_what_is_earlier() -> None:
             assert graph[n, :, j].tolist() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("attention", ["sparse", "softmax"])
+@pytest.mark.parametrize("normalisation", ["sparse", "softmax"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_columns_sum_to_1_or_have_no_edge(attention: str, dtype: torch.dtype) -> None:
-    s, allowed = scores(rows=40)
-    columns = edges(s.to(dtype), allowed, attention).sum(dim=-2)  # type: ignore[arg-type]
+def test_columns_sum_to_1_or_have_no_edge(normalisation: str, dtype: torch.dtype) -> None:
+    s, mask = scores(rows=40)
+    columns = attention(s.to(dtype), mask, normalisation).sum(dim=-2)  # type: ignore[arg-type]
     assert torch.all(((columns - 1).abs() < 1e-6) | (columns == 0))
     assert (columns[:, 0] == 0).all(), "nothing is earlier than the first word"
     assert (columns == 1).any()
-    if attention == "sparse":
+    if normalisation == "sparse":
         assert (columns[:, 1] == 0).any(), "one score below 0 is no edge"
 
 
 def test_edges_whose_score_is_below_0_are_not_there() -> None:
-    s, allowed = scores()
-    assert torch.equal(edges(s, allowed) > 0, allowed & (s > 0))
-    assert torch.equal(edges(s, allowed, "softmax") > 0, allowed)
+    s, mask = scores()
+    assert torch.equal(attention(s, mask) > 0, mask & (s > 0))
+    assert torch.equal(attention(s, mask, "softmax") > 0, mask)
 
 
-@pytest.mark.parametrize("attention", ["sparse", "softmax"])
+@pytest.mark.parametrize("normalisation", ["sparse", "softmax"])
 @pytest.mark.parametrize("value", [0.0, -1.0, 1e-30, 1e-9, 1e19, 1e30, 3e38])
-def test_columns_of_any_size_are_whole_and_have_a_gradient(attention: str, value: float) -> None:
-    _, allowed = scores()
+def test_columns_of_any_size_are_whole_and_have_a_gradient(normalisation: str, value: float) -> None:
+    _, mask = scores()
     s = torch.full((2, 6, 6), value, requires_grad=True)
-    graph = edges(s, allowed, attention)  # type: ignore[arg-type]
+    graph = attention(s, mask, normalisation)  # type: ignore[arg-type]
     (graph * torch.randn(2, 6, 6)).sum().backward()
-    expected = control(graph, allowed, "none" if attention == "sparse" and value <= 0 else "uniform")
+    expected = control(graph, mask, "none" if normalisation == "sparse" and value <= 0 else "uniform")
     torch.testing.assert_close(graph, expected)
     assert s.grad is not None
     assert s.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("attention", ["sparse", "softmax"])
-def test_the_gradient_in_float64(attention: str) -> None:
-    s, allowed = scores()
-    assert torch.autograd.gradcheck(lambda x: edges(x, allowed, attention), (s.requires_grad_(),))  # type: ignore[arg-type]
+@pytest.mark.parametrize("scale", [1e-44, 1e-30, 1e-9, 1e-8, 1.0, 1e19, 1e30])
+def test_weights_do_not_depend_on_the_size_of_the_scores(scale: float) -> None:
+    mask = causal_mask(torch.ones(1, 4, dtype=torch.int64))[0]
+    s = torch.tensor([1.0, 3.0, -2.0]).mul(scale)[:, None].expand(3, 4)
+    graph = attention(torch.cat([s, s[:1]]), mask)
+    torch.testing.assert_close(graph[:, 1:].sum(dim=0), torch.ones(3))
+    torch.testing.assert_close(graph[:, 3], torch.tensor([0.1, 0.9, 0.0, 0.0]))
+
+
+@pytest.mark.parametrize("normalisation", ["sparse", "softmax"])
+def test_the_gradient_in_float64(normalisation: str) -> None:
+    s, mask = scores()
+    assert torch.autograd.gradcheck(lambda x: attention(x, mask, normalisation), (s.requires_grad_(),))  # type: ignore[arg-type]
 
 
 def test_what_fills_a_row_up_neither_listens_nor_is_heard() -> None:
-    allowed = possible(torch.tensor([[3, 4, 0, 5, 0]]))
-    assert allowed[0].nonzero().tolist() == [[0, 1], [0, 3], [1, 3]]
+    mask = causal_mask(torch.tensor([[3, 4, 0, 5, 0]]))
+    assert mask[0].nonzero().tolist() == [[0, 1], [0, 3], [1, 3]]
 
 
 # the predictor
@@ -122,10 +131,10 @@ def test_the_convolutions_are_convolutions_that_look_back() -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("attention", ["sparse", "softmax"])
+@pytest.mark.parametrize("normalisation", ["sparse", "softmax"])
 @pytest.mark.parametrize("positions", [0, 6])
-def test_no_later_token_changes_a_column(training: bool, attention: str, positions: int) -> None:
-    graph = predictor(attention=attention, positions=positions).train(training)
+def test_no_later_token_changes_a_column(training: bool, normalisation: str, positions: int) -> None:
+    graph = predictor(normalisation=normalisation, positions=positions).train(training)
     tokens = torch.randint(1, 9, (3, 6), generator=torch.Generator().manual_seed(2))
     before = graph(tokens)
     for t in range(1, 6):
@@ -149,11 +158,6 @@ def test_places_are_counted_from_the_first_word() -> None:
     torch.testing.assert_close(placed[0, 2:], graph.place.weight[:3])
 
 
-def test_places_below_0_are_refused() -> None:
-    with pytest.raises(TlbookError, match=r"^positions is -1; expected [^\n]*, or 0 for no places$"):
-        predictor(positions=-1)
-
-
 def test_keys_and_queries_are_read_by_stacks_of_their_own() -> None:
     graph, x, word = predictor(), torch.randn(1, 5, 8).double(), torch.ones(1, 5, dtype=torch.bool)
     before = graph.queries(x, word)
@@ -166,8 +170,8 @@ def test_keys_and_queries_are_read_by_stacks_of_their_own() -> None:
 
 def test_at_the_start_nearly_every_edge_is_there() -> None:
     tokens = torch.randint(1, 9, (20, 12), generator=torch.Generator().manual_seed(5))
-    allowed = possible(tokens)[:, None, None].expand(-1, 2, 3, -1, -1)
-    assert (predictor()(tokens) > 0)[allowed].double().mean() > 0.8
+    mask = causal_mask(tokens)[:, None, None].expand(-1, 2, 3, -1, -1)
+    assert (predictor()(tokens) > 0)[mask].double().mean() > 0.8
 
 
 def test_places_tell_apart_what_words_cannot() -> None:
@@ -203,8 +207,8 @@ def test_three_layers_are_multiplied_in_their_order() -> None:
 
 def test_the_uniform_graph_hears_all_that_is_earlier_alike() -> None:
     tokens = torch.tensor([[1, 2, 3, 0], [4, 5, 6, 7]])
-    allowed = possible(tokens)[:, None, None]
-    graph = control(torch.zeros(2, 2, 1, 4, 4), allowed, "uniform")
+    mask = causal_mask(tokens)[:, None, None]
+    graph = control(torch.zeros(2, 2, 1, 4, 4), mask, "uniform")
     assert graph[0, 1, 0, :, 2].tolist() == [0.5, 0.5, 0, 0]
     assert graph[1, 1, 0, :, 3].tolist() == pytest.approx([1 / 3] * 3 + [0])
     assert not graph[0, :, :, :, 3].any()
@@ -214,31 +218,31 @@ def test_the_uniform_graph_hears_all_that_is_earlier_alike() -> None:
 def test_the_random_graph_has_the_weights_of_every_column_at_other_allowed_places() -> None:
     tokens = torch.randint(1, 9, (4, 12), generator=torch.Generator().manual_seed(4))
     tokens[0, 9:] = 0
-    graphs, allowed = predictor()(tokens), possible(tokens)[:, None, None]
-    shuffled = control(graphs, allowed, "random")
+    graphs, mask = predictor()(tokens), causal_mask(tokens)[:, None, None]
+    shuffled = control(graphs, mask, "random")
     assert torch.equal(shuffled.sort(dim=-2).values, graphs.sort(dim=-2).values)
-    assert not shuffled.masked_select(~allowed).any()
+    assert not shuffled.masked_select(~mask).any()
     assert not torch.equal(shuffled, graphs)
-    assert torch.equal(control(graphs, allowed, "random"), shuffled), "drawn once"
-    assert torch.equal(control(graphs[1:2], allowed[1:2], "random"), shuffled[1:2]), "whatever else is in the batch"
-    mean = control(graphs.mean(dim=(1, 2)), allowed[:, 0, 0], "random")
+    assert torch.equal(control(graphs, mask, "random"), shuffled), "drawn once"
+    assert torch.equal(control(graphs[1:2], mask[1:2], "random"), shuffled[1:2]), "whatever else is in the batch"
+    mean = control(graphs.mean(dim=(1, 2)), mask[:, 0, 0], "random")
     torch.testing.assert_close(mean, shuffled.mean(dim=(1, 2)))  # one permutation for all layers and heads
 
 
 def test_the_permutations_of_the_random_graph_are_these() -> None:
-    allowed = possible(torch.tensor([[1, 2, 3, 4, 0]]))[0].mT  # backward, with a place that fills the row up
-    graph = torch.rand(5, 5, generator=torch.Generator().manual_seed(1)) * allowed
+    mask = causal_mask(torch.tensor([[1, 2, 3, 4, 0]]))[0].mT  # backward, with a place that fills the row up
+    graph = torch.rand(5, 5, generator=torch.Generator().manual_seed(1)) * mask
     draw = torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
     expected = torch.zeros(5, 5)
     for j in range(5):
-        own = [i for i in range(5) if allowed[i, j]]
+        own = [i for i in range(5) if mask[i, j]]
         for i, other in zip(own, sorted(own, key=lambda i: draw[i, j]), strict=True):
             expected[other, j] = graph[i, j]
-    assert torch.equal(control(graph[None], allowed[None], "random")[0], expected)
+    assert torch.equal(control(graph[None], mask[None], "random")[0], expected)
 
 
 def test_no_graph_has_no_edge_and_the_learned_one_is_left_alone() -> None:
-    s, allowed = scores()
-    graph = edges(s, allowed)
-    assert not control(graph, allowed, "none").any()
-    assert control(graph, allowed, "learned") is graph
+    s, mask = scores()
+    graph = attention(s, mask)
+    assert not control(graph, mask, "none").any()
+    assert control(graph, mask, "learned") is graph

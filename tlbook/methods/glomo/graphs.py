@@ -1,28 +1,68 @@
 """The graph: who listens to whom, from tokens alone.
 
-A graph is a T×T matrix. G_ij is the weight with which position j listens to the earlier position i; a column is what
-one position hears.
+A graph is a T×T matrix of attention weights. G_ij is the weight with which position j listens to the earlier position
+i; a column is what one position hears.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tlbook._checks import check_choice, check_whole
 from tlbook.errors import TlbookError
 
-__all__ = ["CausalConvolutions", "GraphPredictor", "Kind", "control", "edges", "possible", "products"]
+__all__ = [
+    "CausalConvolutions",
+    "GraphPredictor",
+    "Kind",
+    "Normalisation",
+    "attention",
+    "causal_mask",
+    "check_tokens",
+    "control",
+    "products",
+]
 
-Attention = Literal["sparse", "softmax"]
+Normalisation = Literal["sparse", "softmax"]
 Kind = Literal["learned", "uniform", "random", "none"]
 PAD = 0  # the token that fills a row up; nothing listens to it, and it listens to nothing
 
 
-def possible(tokens: Tensor) -> Tensor:
-    """The edges that there may be: from an earlier position to a later one, both of them words.
+def check_tokens(x: Any, vocabulary: int) -> Tensor:
+    """Rows of tokens N×T of any integer type, as int64, where each of them is in the vocabulary.
+
+    Raises:
+        TlbookError: for anything else, with the first token that is outside.
+
+    Example:
+        >>> check_tokens(torch.tensor([[1, 2, 9]]), vocabulary=9)
+        Traceback (most recent call last):
+        tlbook.errors.TlbookError: x has the token 9; expected tokens N×T, integers from 0 to 8: encode the words with \
+the vocabulary that the network was built for
+    """
+    expected = f"expected tokens N×T, integers from 0 to {vocabulary - 1}"
+    if not isinstance(x, Tensor):
+        raise TlbookError(f"x is a {type(x).__name__}; {expected}: give them as a tensor")
+    if x.dim() != 2 or not x.shape[1]:
+        raise TlbookError(f"x has shape {tuple(x.shape)}; {expected}: give a row of tokens for each sentence")
+    if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
+        raise TlbookError(f"x is {x.dtype}; {expected}: encode the words, or give x.long() where the numbers are whole")
+    tokens = x.long()
+    outside = tokens[(tokens < 0) | (tokens >= vocabulary)]
+    if len(outside):
+        raise TlbookError(
+            f"x has the token {outside[0].item()}; {expected}: encode the words with the vocabulary that the network "
+            "was built for"
+        )
+    return tokens
+
+
+def causal_mask(tokens: Tensor) -> Tensor:
+    """The edges that are allowed: from an earlier position to a later one, both of them words.
 
     Args:
         tokens: N×T, 0 where a row is filled up.
@@ -31,7 +71,7 @@ def possible(tokens: Tensor) -> Tensor:
         N×T×T, true at [n, i, j] where i < j.
 
     Example:
-        >>> possible(torch.tensor([[5, 6, 0]]))[0].int().tolist()
+        >>> causal_mask(torch.tensor([[5, 6, 0]]))[0].int().tolist()
         [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
     """
     word = tokens != PAD
@@ -39,7 +79,7 @@ def possible(tokens: Tensor) -> Tensor:
     return earlier & word[:, :, None] & word[:, None, :]
 
 
-def edges(scores: Tensor, allowed: Tensor, attention: Attention = "sparse") -> Tensor:
+def attention(scores: Tensor, mask: Tensor, normalisation: Normalisation = "sparse") -> Tensor:
     """The graph of scores s_ij = k_i · q_j + b.
 
     ``"sparse"`` is G_ij = ReLU(s_ij)² / Σ_i′ ReLU(s_i′j)² (Yang et al., 2018): an edge whose score is below 0 is not
@@ -50,23 +90,27 @@ def edges(scores: Tensor, allowed: Tensor, attention: Attention = "sparse") -> T
 
     Args:
         scores: …×T×T, [i, j].
-        allowed: …×T×T, true where there may be an edge.
-        attention: which of the two.
+        mask: …×T×T, true where an edge is allowed.
+        normalisation: which of the two.
 
     Returns:
         …×T×T weights, at least 0. A column's sum is 1, or 0 where it has no edge.
 
+    Raises:
+        TlbookError: for an unknown normalisation.
+
     Example:
-        >>> scores, allowed = torch.tensor([[1.0, 1.0], [2.0, 2.0]]), torch.tensor([[False, True], [False, True]])
-        >>> edges(scores, allowed)
+        >>> scores, mask = torch.tensor([[1.0, 1.0], [2.0, 2.0]]), torch.tensor([[False, True], [False, True]])
+        >>> attention(scores, mask)
         tensor([[0.0000, 0.2000],
                 [0.0000, 0.8000]])
     """
+    check_choice("normalisation", normalisation, get_args(Normalisation))
     scores = scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
-    if attention == "softmax":
-        hidden = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-        return hidden.softmax(dim=-2).masked_fill(~allowed, 0)
-    strength = scores.relu().masked_fill(~allowed, 0)
+    if normalisation == "softmax":
+        hidden = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        return hidden.softmax(dim=-2).masked_fill(~mask, 0)
+    strength = scores.relu().masked_fill(~mask, 0)
     greatest = strength.detach().amax(dim=-2, keepdim=True).clamp_min(torch.finfo(strength.dtype).tiny)
     strength = (strength / greatest).square()
     total = strength.sum(dim=-2, keepdim=True)
@@ -93,17 +137,7 @@ def products(graphs: Tensor) -> Tensor:
     return torch.stack(found, dim=-4)
 
 
-def check_kind(kind: str) -> None:
-    """Say in one line when there is no such kind of graph.
-
-    Raises:
-        TlbookError: for an unknown kind.
-    """
-    if kind not in get_args(Kind):
-        raise TlbookError(f"graph is {kind!r}; expected one of {get_args(Kind)}")
-
-
-def control(graphs: Tensor, allowed: Tensor, kind: Kind) -> Tensor:
+def control(graphs: Tensor, mask: Tensor, kind: Kind) -> Tensor:
     """The graphs, or graphs to compare them with.
 
     ``"uniform"`` listens to every allowed position alike. ``"random"`` has the weights of each column at other allowed
@@ -112,21 +146,25 @@ def control(graphs: Tensor, allowed: Tensor, kind: Kind) -> Tensor:
 
     Args:
         graphs: N×…×T×T.
-        allowed: of a shape that broadcasts to theirs.
+        mask: true where an edge is allowed, of a shape that broadcasts to theirs.
         kind: which.
+
+    Raises:
+        TlbookError: for an unknown kind.
 
     Example:
         >>> learned = torch.tensor([[0.0, 1.0, 0.9], [0.0, 0.0, 0.1], [0.0, 0.0, 0.0]])
         >>> control(learned, learned > 0, "uniform")[:, 2]
         tensor([0.5000, 0.5000, 0.0000])
     """
+    check_choice("kind", kind, get_args(Kind))
     if kind == "uniform":
-        strength = allowed.to(graphs.dtype).expand(graphs.shape)
+        strength = mask.to(graphs.dtype).expand(graphs.shape)
         return strength / strength.sum(dim=-2, keepdim=True).clamp_min(1)
     if kind == "random":
         draw = torch.rand(graphs.shape[-2:], generator=torch.Generator().manual_seed(0)).to(graphs.device)
-        shuffled = draw.masked_fill(~allowed, 2).argsort(dim=-2).expand(graphs.shape)  # the allowed ones come first,
-        own = (~allowed).byte().argsort(dim=-2, stable=True).expand(graphs.shape)  # here in their order
+        shuffled = draw.masked_fill(~mask, 2).argsort(dim=-2).expand(graphs.shape)  # the allowed ones come first,
+        own = (~mask).byte().argsort(dim=-2, stable=True).expand(graphs.shape)  # here in their order
         return torch.zeros_like(graphs).scatter(-2, shuffled, graphs.gather(-2, own))
     return graphs if kind == "learned" else torch.zeros_like(graphs)
 
@@ -141,6 +179,9 @@ class CausalConvolutions(nn.Module):
         width: of the vectors, in and out.
         depth: how many; the last position hears of 2·depth before it.
 
+    Raises:
+        TlbookError: for a number that is not a whole one from 1 on.
+
     Example:
         >>> CausalConvolutions(8, depth=2)(torch.zeros(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)).shape
         torch.Size([2, 5, 8])
@@ -148,6 +189,8 @@ class CausalConvolutions(nn.Module):
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
+        check_whole("width", width, at_least=1)
+        check_whole("depth", depth, at_least=1)
         self.convolutions = nn.ModuleList(nn.Linear(3 * width, width) for _ in range(depth))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
 
@@ -174,12 +217,13 @@ class GraphPredictor(nn.Module):
         heads: H of each layer.
         head_width: of keys and queries.
         depth: of the convolutions.
-        attention: see :func:`edges`.
+        normalisation: see :func:`attention`.
         positions: the longest row, for a predictor that also knows where a word stands, counted from the first word;
             0 for one that does not, as in the paper.
 
     Raises:
-        TlbookError: for positions below 0, or rows longer than they are.
+        TlbookError: for a size that is not a whole number from 1 on, positions below 0, or an unknown normalisation. In
+            use, for tokens outside the vocabulary, or rows longer than the positions.
 
     Example:
         >>> graphs = GraphPredictor(vocabulary=9, width=8, layers=2, heads=3)
@@ -195,13 +239,16 @@ class GraphPredictor(nn.Module):
         heads: int,
         head_width: int = 16,
         depth: int = 2,
-        attention: Attention = "sparse",
+        normalisation: Normalisation = "sparse",
         positions: int = 0,
     ) -> None:
         super().__init__()
-        if positions < 0:
-            raise TlbookError(f"positions is {positions}; expected the length of the longest row, or 0 for no places")
-        self.layers, self.heads, self.attention, self.positions = layers, heads, attention, positions
+        sizes = {"vocabulary": vocabulary, "width": width, "layers": layers, "heads": heads, "head_width": head_width}
+        for name, size in (sizes | {"depth": depth}).items():
+            check_whole(name, size, at_least=1)
+        check_choice("normalisation", normalisation, get_args(Normalisation))
+        check_whole("positions", positions, at_least=0, hint="the length of the longest row, or 0 for no places")
+        self.layers, self.heads, self.normalisation, self.positions = layers, heads, normalisation, positions
         self.embedding = nn.Embedding(vocabulary, width)
         if positions:
             self.place = nn.Embedding(positions, width)
@@ -229,8 +276,9 @@ class GraphPredictor(nn.Module):
         k = self.to_keys(self.keys(x, word)).unflatten(2, form)
         q = self.to_queries(self.queries(x, word)).unflatten(2, form)
         scores = torch.einsum("nilhd,njlhd->nlhij", k, q) + self.b[:, :, None, None]
-        return edges(scores, possible(tokens)[:, None, None], self.attention)
+        return attention(scores, causal_mask(tokens)[:, None, None], self.normalisation)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """The graphs N×L×H×T×T of N×T tokens."""
+        tokens = check_tokens(tokens, self.embedding.num_embeddings)
         return self.connect(self.embed(tokens), tokens)

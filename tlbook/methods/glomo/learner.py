@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tlbook._checks import check_choice, check_whole
 from tlbook.errors import TlbookError
-from tlbook.methods.glomo.graphs import PAD, Attention, GraphPredictor, Kind, check_kind, control, possible
+from tlbook.methods.glomo.graphs import PAD, GraphPredictor, Kind, Normalisation, causal_mask, check_tokens, control
 
 __all__ = ["Decoder", "FeaturePredictor", "GraphLearner"]
 
@@ -22,6 +25,9 @@ class FeaturePredictor(nn.Module):
         width: of the features; a multiple of ``heads``.
         heads: H of each graph.
 
+    Raises:
+        TlbookError: for a number that is not a whole one from 1 on, or a width that the heads cannot share.
+
     Example:
         >>> features = FeaturePredictor(vocabulary=9, width=8, heads=2)
         >>> f = features.embedding(torch.tensor([[1, 2, 3]]))
@@ -31,6 +37,8 @@ class FeaturePredictor(nn.Module):
 
     def __init__(self, vocabulary: int, width: int, heads: int) -> None:
         super().__init__()
+        for name, size in {"vocabulary": vocabulary, "width": width, "heads": heads}.items():
+            check_whole(name, size, at_least=1)
         if width % heads:
             raise TlbookError(f"width is {width} for {heads} heads; expected a multiple of the heads")
         self.heads = heads
@@ -105,7 +113,7 @@ class Direction(nn.Module):
 
     def connect(self, x: Tensor, tokens: Tensor) -> Tensor:
         """The graphs that are predicted from vectors N×T×width, or those of another kind in their place."""
-        return control(self.graph.connect(x, tokens), possible(tokens)[:, None, None], self.kind)
+        return control(self.graph.connect(x, tokens), causal_mask(tokens)[:, None, None], self.kind)
 
 
 class GraphLearner(nn.Module):
@@ -126,15 +134,16 @@ class GraphLearner(nn.Module):
         depth: of the causal convolutions.
         context: D, how many tokens are foretold at a position.
         sampled: at how many positions of a row, drawn anew at each step; in evaluation mode, at all of them.
-        attention: ``"sparse"`` or ``"softmax"``.
+        normalisation: ``"sparse"`` or ``"softmax"``, as in :func:`~tlbook.methods.glomo.graphs.attention`.
         decoupled: False lets the graphs grow out of the features, as in a transformer.
-        positions: as in :class:`GraphPredictor`.
+        positions: as in :class:`GraphPredictor`; 0 where the graphs grow out of the features, which know no places.
         graph: ``"learned"``; or, to see how well the text is foretold along another, ``"uniform"``, ``"random"`` or
             ``"none"``, as in :func:`~tlbook.methods.glomo.graphs.control`.
 
     Raises:
-        TlbookError: for a size below 1, an unknown attention or kind of graph, tokens outside the vocabulary, or rows
-            that are too short to foretell D tokens.
+        TlbookError: for a size that is not a whole number from 1 on, a width that the heads cannot share, an unknown
+            normalisation or kind of graph, or positions that are not used. In use, for tokens that are no integers of
+            the vocabulary, and rows longer than the positions or too short to foretell D tokens.
 
     Example:
         >>> learner = GraphLearner(vocabulary=9, width=8, layers=2, heads=2)
@@ -155,37 +164,30 @@ class GraphLearner(nn.Module):
         depth: int = 2,
         context: int = 3,
         sampled: int = 20,
-        attention: Attention = "sparse",
+        normalisation: Normalisation = "sparse",
         decoupled: bool = True,
         positions: int = 0,
         graph: Kind = "learned",
     ) -> None:
         super().__init__()
-        sizes = {"vocabulary": vocabulary, "width": width, "layers": layers, "heads": heads, "head_width": head_width}
-        sizes |= {"depth": depth, "context": context, "sampled": sampled}
-        if small := {name: size for name, size in sizes.items() if size < 1}:
-            raise TlbookError(f"given {small}; expected every size at least 1")
-        if attention not in ("sparse", "softmax"):
-            raise TlbookError(f"attention is {attention!r}; expected 'sparse' or 'softmax'")
-        check_kind(graph)
+        check_whole("context", context, at_least=1)
+        check_whole("sampled", sampled, at_least=1)
+        check_choice("decoupled", decoupled, (True, False))
+        check_choice("graph", graph, get_args(Kind))
+        if not decoupled:
+            check_choice("positions", positions, (0,), "graphs that grow out of the features know no places")
         self.vocabulary, self.context, self.sampled = vocabulary, context, sampled
         self.layers, self.heads = layers, heads
 
         def direction() -> Direction:
-            predictor = GraphPredictor(vocabulary, width, layers, heads, head_width, depth, attention, positions)
+            predictor = GraphPredictor(vocabulary, width, layers, heads, head_width, depth, normalisation, positions)
             return Direction(predictor, FeaturePredictor(vocabulary, width, heads), decoupled, graph)
 
         self.ahead, self.back = direction(), direction()
 
     def tokens(self, x: Tensor) -> Tensor:
-        """Rows of a domain, N×T of any type, as tokens."""
-        if x.dim() != 2 or not bool(((x >= 0) & (x < self.vocabulary) & (x == x.floor())).all()):
-            worst = "" if x.dim() != 2 else f" from {x.min().item():g} to {x.max().item():g}"
-            raise TlbookError(
-                f"x has shape {tuple(x.shape)}{worst}; expected tokens N×T, whole numbers from 0 to "
-                f"{self.vocabulary - 1}: encode the words with the vocabulary that the learner was built for"
-            )
-        return x.long()
+        """Rows of a domain, N×T integers from 0 to below the vocabulary's size, as int64; an error for any others."""
+        return check_tokens(x, self.vocabulary)
 
     def graphs(self, x: Tensor) -> Tensor:
         """The graphs of N×T tokens, N×2×L×H×T×T: forward, where i < j, then backward, where i > j."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
+from tlbook._checks import check_choice, check_number, check_whole
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy
-from tlbook.methods.glomo.graphs import PAD, Kind, check_kind, control, possible, products
+from tlbook.methods._parts import check_rows, encode
+from tlbook.methods.glomo.graphs import PAD, Kind, causal_mask, control, products
 from tlbook.methods.glomo.learner import GraphLearner
 from tlbook.methods.method import Batch, Method, Phase, Place
 
@@ -27,6 +30,9 @@ class MaxOverTime(nn.Module):
         outputs: D, of the features.
         kernel: how many positions, an odd number.
 
+    Raises:
+        TlbookError: for a number that is not a whole one from 1 on, or an even kernel.
+
     Example:
         >>> MaxOverTime(8, 5)(torch.zeros(2, 7, 8)).shape
         torch.Size([2, 5])
@@ -34,6 +40,10 @@ class MaxOverTime(nn.Module):
 
     def __init__(self, width: int, outputs: int, kernel: int = 3) -> None:
         super().__init__()
+        for name, size in {"width": width, "outputs": outputs, "kernel": kernel}.items():
+            check_whole(name, size, at_least=1)
+        if kernel % 2 == 0:
+            raise TlbookError(f"kernel is {kernel}; expected an odd number: it reads as far before a word as after it")
         self.convolution = nn.Conv1d(width, outputs, kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,6 +65,10 @@ class GraphReader(nn.Module):
         encoder: from N×T×width to N×D features.
         width: of the embeddings.
 
+    Raises:
+        TlbookError: for a number that is not a whole one from 1 on. In use, for an embedding that does not give
+            N×T×width, or an encoder that does not give N×….
+
     Example:
         >>> reader = GraphReader(nn.Embedding(9, 8), 2, 3, encoder=nn.Flatten(), width=8)
         >>> reader(torch.ones(4, 5, dtype=torch.int64), torch.zeros(4, 2, 2, 3, 5, 5)).shape
@@ -63,7 +77,9 @@ class GraphReader(nn.Module):
 
     def __init__(self, embedding: nn.Module, layers: int, heads: int, encoder: nn.Module, width: int) -> None:
         super().__init__()
-        self.embedding, self.encoder = embedding, encoder
+        for name, size in {"layers": layers, "heads": heads, "width": width}.items():
+            check_whole(name, size, at_least=1)
+        self.embedding, self.encoder, self.width = embedding, encoder, width
         self.mixture = nn.Parameter(torch.zeros(2, 2, layers, heads))  # direction; G or Λ; l; h
         self.linear, self.gate = nn.Linear(3 * width, width), nn.Linear(3 * width, width)
 
@@ -74,12 +90,16 @@ class GraphReader(nn.Module):
 
     def forward(self, tokens: Tensor, graphs: Tensor) -> Tensor:
         """Features N×D of tokens N×T and their graphs."""
-        h = self.embedding(tokens)
+        h = encode(self.embedding, tokens)
+        if h.shape != (*tokens.shape, self.width):
+            raise TlbookError(
+                f"the embedding gives {tuple(h.shape)} for tokens {tuple(tokens.shape)}; expected N×T×{self.width}: "
+                "build it for this width"
+            )
         heard = self.mix(graphs).mT @ h.unsqueeze(1)  # N×2×T×width
-        both = torch.cat([h, heard[:, 0], heard[:, 1]], dim=2)
-        gated = self.linear(both) * self.gate(both).sigmoid()
-        features: Tensor = self.encoder(gated.masked_fill((tokens == PAD).unsqueeze(2), 0))
-        return features
+        joined = torch.cat([h, heard[:, 0], heard[:, 1]], dim=2)
+        gated = self.linear(joined) * self.gate(joined).sigmoid()
+        return encode(self.encoder, gated.masked_fill((tokens == PAD).unsqueeze(2), 0))
 
 
 class GraphFeatures(nn.Module):
@@ -91,10 +111,14 @@ class GraphFeatures(nn.Module):
         learner: where the graphs come from.
         reader: what is done with them.
         graph: see :func:`~tlbook.methods.glomo.graphs.control`.
+
+    Raises:
+        TlbookError: for an unknown kind of graph.
     """
 
     def __init__(self, learner: GraphLearner, reader: GraphReader, graph: Kind) -> None:
         super().__init__()
+        check_choice("graph", graph, get_args(Kind))
         self.learner, self.reader, self.graph = learner, reader, graph
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,9 +126,9 @@ class GraphFeatures(nn.Module):
         tokens = self.learner.tokens(x)
         with torch.no_grad():
             learned = self.learner.graphs(tokens)
-            ahead = possible(tokens)
-            allowed = torch.stack([ahead, ahead.mT], dim=1)[:, :, None, None]
-            graphs = control(learned, allowed, self.graph)
+            ahead = causal_mask(tokens)
+            mask = torch.stack([ahead, ahead.mT], dim=1)[:, :, None, None]
+            graphs = control(learned, mask, self.graph)
         features: Tensor = self.reader(tokens, graphs)
         return features
 
@@ -127,8 +151,9 @@ class GLoMo(Method):
         graph: ``"learned"``; or, to compare, ``"uniform"``, ``"random"`` (as sparse) or ``"none"``.
 
     Raises:
-        TlbookError: when the share is not between 0 and 1, the kind of graph is unknown, or an ``nn.Embedding`` is too
-            small for the learner's vocabulary or not of this width.
+        TlbookError: when the learner is none, the share is not between 0 and 1, the width is not a whole number from 1
+            on, the kind of graph is unknown, or an ``nn.Embedding`` is too small for the learner's vocabulary or not of
+            this width. In training, when the rows of both domains differ in type or shape.
 
     Example:
         >>> from tlbook import nets
@@ -154,9 +179,13 @@ class GLoMo(Method):
         share: float = 0.5,
         graph: Kind = "learned",
     ) -> None:
-        if not 0 <= share <= 1:
-            raise TlbookError(f"share is {share}; expected 0 … 1, the part of the steps that teach the graphs")
-        check_kind(graph)
+        if not isinstance(learner, GraphLearner):
+            raise TlbookError(
+                f"learner is a {type(learner).__name__}; expected a GraphLearner: make one, or take a trained GLoMo's "
+                "features.learner"
+            )
+        check_number("share", share, at_least=0, at_most=1, hint="the part of the steps that teach the graphs")
+        check_whole("width", width, at_least=1)
         if isinstance(embedding, nn.Embedding):
             given = embedding.num_embeddings, embedding.embedding_dim
             if given[0] < learner.vocabulary or given[1] != width:
@@ -176,9 +205,8 @@ class GLoMo(Method):
         return tuple(phase for phase in (first, second) if phase.share > 0)
 
     def graph_losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
-        """The terms of the first phase, as :meth:`losses`; the labelled rows are not looked at."""
-        if not len(target.x):
-            raise TlbookError("no unlabelled rows are given; expected some to learn graphs from: give fit a target")
+        """The terms of the first phase, as :meth:`losses`; of the labelled rows only their form counts."""
+        check_rows(source.x, target.x)
         return self.features.learner.losses(target.x)
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
