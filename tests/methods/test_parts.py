@@ -17,7 +17,7 @@ from tlbook.methods import Batch, GraphLearner, Method, SourceOnly
 from tlbook.methods.capsules import capsule_features, decoder
 from tlbook.methods.dann import lambda_schedule, mu_schedule
 from tlbook.methods.deep_adaptation import DeepAdaptation
-from tlbook.methods.glomo.graphs import GraphPredictor, edges
+from tlbook.methods.glomo.graphs import GraphPredictor, attention
 from tlbook.methods.glomo.transfer import MaxOverTime
 from tlbook.methods.partial_transfer.iwan import iwan_lambda
 from tlbook.methods.zero_shot.gate import Gate
@@ -356,8 +356,8 @@ def test_the_defaults_are_those_that_the_docstrings_give_reasons_for(name: str) 
         (nets.squash, {"dim": -1}),
         (nets.DomainBatchNorm, {"eps": 1e-5, "momentum": 0.1, "affine": True}),
         (nets.ClasswiseMLP, {}),
-        (edges, {"attention": "sparse"}),
-        (GraphPredictor, {"head_width": 16, "depth": 2, "attention": "sparse", "positions": 0}),
+        (attention, {"normalisation": "sparse"}),
+        (GraphPredictor, {"head_width": 16, "depth": 2, "normalisation": "sparse", "positions": 0}),
         (MaxOverTime, {"kernel": 3}),
         (methods.BDA, CLOSED_FORM | {"dim": 100, "lam": 1.0, "iterations": 10, "balance": 0.5, "whiten": False}),
         (methods.GFK, CLOSED_FORM | {"dim": 20}),
