@@ -8,6 +8,9 @@ from tlbook.data import jitter, load
 from tlbook.data.augment import affine_maps
 from tlbook.errors import TlbookError
 
+# the upper row of each map, drawn with the seed 0
+FIRST = [[0.75309, 0.00148, -0.08253], [0.77155, -0.10907, 0.05746]]
+SECOND = [[0.90909, 0.02112, -0.20472], [0.93877, -0.06514, -0.14192]]
 DIGITS = load("digits", split="test")
 
 
@@ -54,6 +57,13 @@ def test_turn_scale_and_shifts_are_uniform_and_independent() -> None:
     assert (draws.corrcoef() - torch.eye(4)).abs().max() < 0.05
     torch.testing.assert_close(maps[:, 0, 0], maps[:, 1, 1])
     torch.testing.assert_close(maps[:, 0, 1], -maps[:, 1, 0])
+
+
+def test_copies_are_drawn_as_when_results_were_recorded() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = (affine_maps(2, 28, 15.0, 3.0, 0.3, generator) for _ in range(2))
+    for maps, numbers in ((first, FIRST), (second, SECOND)):
+        torch.testing.assert_close(maps[:, 0], torch.tensor(numbers), atol=1e-5, rtol=0)
 
 
 def test_the_seed_decides() -> None:

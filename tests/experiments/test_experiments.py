@@ -471,6 +471,9 @@ def test_a_spread_is_that_of_accuracies_over_several_seeds(tmp_path: Path, monke
     reproduce("tiny-rows", seeds=5, folder=tmp_path, progress=False)
     assert text("accuracy", "seeds", "half").split() == ["0.500", "±", "0.395", "5", "0.250"]
     assert text("paper", "steps", "minutes").split() == ["0.5000", "0.0"]
+    published = Published(0.5, "table 1", "primary", {"half": 0.125})
+    monkeypatch.setattr(dann, "TINY", replace(dann.TINY, published=published))  # type: ignore[attr-defined]
+    assert text("paper: half", "paper: other", "name").split() == ["0.125", "tiny-rows"]
     monkeypatch.setattr(dann, "TINY", replace(TINY, training=None, measures=both, seeds=5, over="tasks"))
     (tmp_path / "tiny-rows.json").unlink()
     reproduce("tiny-rows", seeds=5, folder=tmp_path, progress=False)

@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.spatial
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics.pairwise import rbf_kernel
@@ -182,3 +183,12 @@ def test_a_median_distance_of_0_asks_for_a_bandwidth() -> None:
         TCA(dim=1, kernel="rbf").fit(xs, np.arange(10) % 2, xt)
     z = TCA(dim=1, kernel="rbf", bandwidth=1.0).fit(xs, np.arange(10) % 2, xt).transform(xt)
     assert np.isfinite(z).all()
+
+
+@pytest.mark.parametrize(("n_s", "n_t"), [(30, 21), (600, 400), (600, 401)])
+def test_the_bandwidth_is_the_median_distance_up_to_a_thousand_rows_all_of_them(n_s: int, n_t: int) -> None:
+    xs, ys, xt = rows(n_s, n_t, d=3)
+    method = TCA(dim=2, kernel="rbf", landmarks=20).fit(xs, ys, xt)
+    exact = np.median(scipy.spatial.distance.pdist(np.concatenate([xs, xt])))
+    assert method.bandwidth_ == pytest.approx(exact, rel=0.05)
+    assert (method.bandwidth_ == exact) == (n_s + n_t <= 1000)
