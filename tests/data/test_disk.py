@@ -246,3 +246,9 @@ def test_in_memory_refuses_what_does_not_fit(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(TlbookError, match=r"^zoo: 61 examples of 3×4×5 take 3.66 kB; expected at most 100 bytes"):
         stored.in_memory()
     assert zoo().in_memory().x.shape == (61, 3, 4, 5)
+
+
+def test_a_few_megabytes_are_one_file(tmp_path: Path) -> None:
+    domain = Domain("two megabytes", torch.zeros(700, 3, 32, 32, dtype=torch.uint8), None, ("a",))
+    domain.to_disk(tmp_path / "stored")
+    assert [file.name for file in (tmp_path / "stored").glob("rows-*")] == ["rows-00000.npy"]
