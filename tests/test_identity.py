@@ -308,6 +308,15 @@ def test_another_process_finds_the_same(tmp_path):
     assert len(told.pop()) == 3 * 65
 
 
+def test_a_layer_that_is_used_twice_counts_twice():
+    layer = nn.Linear(3, 3)
+    once, twice = nn.Sequential(layer, nn.ReLU()), nn.Sequential(layer, nn.ReLU(), layer)
+    assert digest(once) != digest(twice)
+    told = fingerprint("net", twice)
+    assert told["net.0.weight"] == told["net.2.weight"]
+    assert differences(fingerprint("net", once), told)
+
+
 def test_a_fingerprint_names_what_changed():
     heads = [nets.mlp(4, 1), nets.mlp(4, 1)]
     torch.manual_seed(0)

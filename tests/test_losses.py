@@ -450,6 +450,15 @@ def test_distances_in_float32_agree_with_float64(common: float, apart: float, sc
             assert (a.grad.double() - b.grad).abs().max() < 1e-3 * b.grad.abs().max()
 
 
+@pytest.mark.parametrize("narrow", [1 / 16, 1 / 8])
+def test_a_narrow_kernel_feels_no_rounding(narrow: float) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(40, 4, generator=draw)
+    y = torch.cat([x + 0.02 * torch.randn(40, 4, generator=draw), torch.full((4, 4), 5.0)])
+    exact = losses.mk_mmd2(x.double(), y.double(), multipliers=(narrow,)).item()
+    assert losses.mk_mmd2(x, y, multipliers=(narrow,)).item() == pytest.approx(exact, rel=5e-7)
+
+
 @pytest.mark.parametrize("width", [10, 11, 12, 40])
 def test_coral_by_rows_or_by_columns_is_numpys_and_has_its_gradient(width: int) -> None:
     x, y = random(6, width), 2 * random(5, width, seed=1) + 3

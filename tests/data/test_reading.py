@@ -73,6 +73,17 @@ def test_every_kind_of_picture_shows_the_same(mode: str, channels: int | None) -
     assert (x.float() - plain).abs().mean() < 4
 
 
+def test_sixteen_bits_are_cut_to_their_upper_eight() -> None:
+    values = np.array([[0, 255, 256, 511], [32767, 32768, 65279, 65535]], np.uint16)
+    x = pixels(Image.fromarray(values), None, 1)
+    assert x.tolist() == [[[0, 0, 1, 1], [127, 128, 254, 255]]]
+
+
+def test_a_picture_may_be_one_pixel(photos: Path) -> None:
+    assert Domain.from_folder(photos, size=1).x.shape == (3, 3, 1, 1)
+    assert Domain.from_dataset("mine", Pictures(), size=1).x.shape == (3, 3, 1, 1)
+
+
 def test_a_turned_picture_stands_upright(photos: Path) -> None:
     image = picture((40, 30))
     exif = Image.Exif()
