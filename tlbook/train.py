@@ -387,7 +387,8 @@ def _terms(
         raise TlbookError(
             f"the losses of {name} cannot be computed in the phase {phase.name!r} for {len(source.x)} source and "
             f"{len(target.x)} target rows ({why:.200}); expected a network that takes them in training mode: batch "
-            "normalisation needs two rows or more, a head the width of its features"
+            "normalisation needs two rows or more, a head the width of its features, a backbone to be built without "
+            "auxiliary outputs (aux_logits=False)"
         ) from error
     if not isinstance(terms, dict) or not terms:
         given = "an empty dictionary" if isinstance(terms, dict) else type(terms).__name__
