@@ -267,7 +267,8 @@ def test_the_default_bandwidth_is_the_median_distance_of_different_rows(unbiased
 
 
 @pytest.mark.parametrize(
-    "multipliers", [losses.DOUBLINGS, (1.0, 3.0, 0.2), (2.0, 1.0, 0.5), (0.3,), (4.0, 2.0), (3**0.5, 1.0)]
+    "multipliers",
+    [losses.DOUBLINGS, (1.0, 3.0, 0.2), (2.0, 1.0, 0.5), (0.3,), (4.0, 2.0), (2.0 ** (1 / 3), 1.0), (3**0.5, 1.0)],
 )
 @pytest.mark.parametrize("unbiased", [False, True])
 def test_mk_mmd2_is_the_double_sum_around_the_median(multipliers: tuple[float, ...], unbiased: bool) -> None:

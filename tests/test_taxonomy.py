@@ -1,6 +1,7 @@
 """Tests of tlbook.taxonomy: where each method stands, found without a list."""
 
 from types import SimpleNamespace
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -30,6 +31,17 @@ def test_every_public_method_with_a_place_is_found() -> None:
     assert {"DANN", "FineTune", "SourceOnly"} <= names
     assert names == {n for n in tlbook.methods.__all__ if hasattr(getattr(tlbook.methods, n), "place")}
     assert not names & {"Batch", "Method", "Place"}
+
+
+def test_every_place_is_told_in_the_words_there_are() -> None:
+    hints = get_type_hints(Place)
+    (transfers, _) = get_args(hints["transfers"])
+    for entry in taxonomy.entries():
+        place = getattr(tlbook.methods, entry.name).place
+        for name in ("target_labels", "spaces", "arrival"):
+            assert getattr(place, name) in get_args(hints[name]), (entry.name, name)
+        assert place.transfers
+        assert set(place.transfers) <= set(get_args(transfers)), entry.name
 
 
 def test_the_parts_of_a_package_share_its_chapter() -> None:

@@ -302,7 +302,6 @@ def test_schedules_take_the_whole_range(value: float) -> None:
     assert iwan_lambda(value, 0, 0) == 0
 
 
-CLOSED_FORM: dict[str, object] = {"classifier": None}
 DEFAULTS: dict[str, dict[str, object]] = {
     "ADDA": {"share": 0.5, "rate": 0.2},
     "CapsNet": {"reconstruction": 0.0005},
@@ -359,23 +358,6 @@ def test_the_defaults_are_those_that_the_docstrings_give_reasons_for(name: str) 
         (attention, {"normalisation": "sparse"}),
         (GraphPredictor, {"head_width": 16, "depth": 2, "normalisation": "sparse", "positions": 0}),
         (MaxOverTime, {"kernel": 3}),
-        (methods.BDA, CLOSED_FORM | {"dim": 100, "lam": 1.0, "iterations": 10, "balance": 0.5, "whiten": False}),
-        (methods.GFK, CLOSED_FORM | {"dim": 20}),
-        (methods.JDA, CLOSED_FORM | {"dim": 100, "lam": 1.0, "iterations": 10, "whiten": False}),
-        (methods.SubspaceAlignment, CLOSED_FORM | {"dim": 20}),
-        (
-            methods.TCA,
-            CLOSED_FORM
-            | {
-                "dim": 30,
-                "mu": 1.0,
-                "kernel": "linear",
-                "bandwidth": None,
-                "landmarks": None,
-                "whiten": False,
-                "seed": 0,
-            },
-        ),
         (methods.ESZSL, {"gamma": 1.0, "alpha": 1.0}),
         (methods.DAP, {"classifier": None}),
         (methods.LinearEmbedding, {"dim": None, "gamma": 1.0}),

@@ -171,6 +171,8 @@ def test_the_same_call_gives_the_same_bits() -> None:
     [
         ({"mu": 0.0}, "mu is 0.0; expected a number, above 0"),
         ({"mu": float("nan")}, "mu is nan; expected a number, above 0"),
+        ({"whiten": 1}, "whiten is 1; expected True or False"),
+        ({"seed": -1}, "seed is -1; expected a whole number, at least 0"),
         ({"kernel": "cosine"}, "kernel is 'cosine'; expected 'linear' or 'rbf'"),
         ({"kernel": "rbf", "bandwidth": -1.0}, "bandwidth is -1.0; expected a number, above 0"),
         ({"landmarks": 10}, "landmarks is 10 with kernel 'linear'; expected None"),
