@@ -8,6 +8,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from tlbook import evaluate, nets, selection
@@ -126,6 +128,22 @@ def test_the_error_is_that_of_rows_held_out() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 200, 500))  # 200 training rows in 500 dimensions: any linear rule fits them
     assert abs(evaluate.proxy_a_distance(x, y)) < 0.5  # 2 by the training error
+
+
+def test_it_is_that_of_the_best_of_three_logistic_regressions() -> None:
+    rng = np.random.default_rng(2)
+    for width, shift in ((1, 0.8), (60, 0.25), (200, 0.15)):
+        x, y = rng.normal(size=(80, width)), rng.normal(size=(61, width)) + shift
+        draw = np.random.default_rng(5)
+        a, b = draw.permutation(x), draw.permutation(y)
+        train, test = np.concatenate([a[:40], b[:30]]), np.concatenate([a[40:], b[30:]])
+        scale = StandardScaler().fit(train)
+        errors = {}
+        for c in (1e-4, 1e-2, 1.0):
+            probe = LogisticRegression(C=c, max_iter=2000, class_weight="balanced")
+            wrong = probe.fit(scale.transform(train), [0] * 40 + [1] * 30).predict(scale.transform(test))
+            errors[c] = (wrong[:40].mean() + (1 - wrong[40:]).mean()) / 2
+        assert evaluate.proxy_a_distance(x, y, seed=5) == pytest.approx(2 * (1 - 2 * min(errors.values())))
 
 
 def test_scale_and_place_do_not_matter() -> None:

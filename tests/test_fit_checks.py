@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.every_method import METHODS, READ_A_TARGET, domains, images, make
-from tlbook import fit
+from tests.every_method import METHODS, READ_A_TARGET, backbone, domains, images, make
+from tlbook import fit, nets
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
-from tlbook.methods import Batch, Method, Phase, Place, SourceOnly
+from tlbook.methods import DANN, Batch, Method, Phase, Place, SourceOnly
 from tlbook.train import DivergedError
 
 sgd = partial(torch.optim.SGD, lr=0.05)
@@ -128,6 +128,64 @@ def test_losses_that_cannot_be_looked_into_may_read_a_target() -> None:
     run(method, target=target)
     method.own = lambda *batches: reads(method, *batches)
     run(method, target=target)
+
+
+# statistics of two domains, and rows of one
+
+ONE_BATCH = ("DAN", "DANN", "DDC", "DaNN", "DeepCORAL", "PADA", "SAN")
+
+
+def own_statistics() -> nn.Module:
+    return nets.DomainBatchNorm.convert(backbone())
+
+
+@pytest.mark.parametrize("batch_size", [7, 8])
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in (*ONE_BATCH, "GLoMo")])
+def test_rows_of_one_domain_are_not_cut_into_two(name: str, batch_size: int) -> None:
+    source, target = domains(name)
+    for given in {target, images("others", labelled=False) if name == "SourceOnly" else target}:
+        said = (
+            rf"features\.[^\n]* of {name} is a DomainBatchNorm and is given \d+ rows, of a batch of {batch_size} source"
+        )
+        refused(make(name, own_statistics()), said, source=source, target=given, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("name", ONE_BATCH)
+def test_a_layer_that_sees_both_domains_may_keep_them_apart(name: str) -> None:
+    source, target = domains(name)
+    method = make(name, own_statistics())
+    run(method, source, target, batch_size=7)
+    method.label_head = nets.DomainBatchNorm.convert(method.label_head)
+    if name == "DANN":  # its label head sees the source alone
+        with pytest.raises(TlbookError, match=r"^label_head\.norm of DANN is a DomainBatchNorm and is given 8 [^\n]*$"):
+            run(method, source, target)
+    else:
+        run(method, source, target)
+
+
+def test_frozen_statistics_of_two_domains_rest_beside_a_head_that_learns() -> None:
+    features = own_statistics().requires_grad_(False)
+    before = {name: value.clone() for name, value in features.state_dict().items()}
+    run(SourceOnly(features, nn.Linear(12, 3)))
+    assert all(torch.equal(value, before[name]) for name, value in features.state_dict().items())
+
+
+class EveryPixel(nn.Module):
+    """A layer on rows that a batch is taken apart to: its halves are the domains' still."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nets.DomainBatchNorm(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x.reshape(-1, 1)).reshape(len(x), -1)
+
+
+def test_rows_that_are_taken_apart_are_of_both_domains() -> None:
+    source, target = images(), images("others", labelled=False)
+    run(DANN(EveryPixel(), nn.Linear(64, 3), nn.Linear(64, 1)), source, target)
+    with pytest.raises(TlbookError, match=r"^features\.norm of SourceOnly is a DomainBatchNorm and is given 512 rows"):
+        run(SourceOnly(EveryPixel(), nn.Linear(64, 3)), source)
 
 
 # validation

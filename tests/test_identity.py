@@ -272,11 +272,9 @@ import torch
 from functools import partial
 from torch import nn
 from tlbook import nets
-from tlbook._torchvision import declare_missing_operators
-declare_missing_operators()
-from torchvision.transforms import v2
 from tlbook._identity import digest
 from tlbook.methods import DANN, SimCLR
+from torchvision.transforms import v2
 FACTOR = {"b", "a", "c"}
 class Net(nn.Module):
     def __init__(self):
@@ -308,6 +306,52 @@ def test_another_process_finds_the_same(tmp_path):
     }
     assert len(told) == 1
     assert len(told.pop()) == 3 * 65
+
+
+class Reduced:
+    """Its state is made anew, of new objects, each time that somebody asks for it."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __reduce__(self):
+        return Reduced, (self.number + 1000.5,)
+
+
+def test_what_is_made_on_the_way_is_not_taken_for_what_was_made_before():
+    alike, apart = [Reduced(0) for _ in range(50)], [Reduced(i) for i in range(50)]
+    assert digest(apart) == digest([Reduced(i) for i in range(50)])
+    assert digest(apart) != digest(alike)
+    assert digest([Reduced(0), Reduced(1)]) != digest([Reduced(0), Reduced(0)])
+
+
+def test_an_empty_tensor_has_one_digest():
+    found = set()
+    for left_in_memory in range(20):
+        np.full(1, left_in_memory, np.uint8)
+        found.add(digest(torch.empty(0)))
+    assert len(found) == 1
+    kinds = [torch.empty(0), torch.empty(0, 3), torch.empty(0, dtype=torch.int64), torch.zeros(1)]
+    assert len({digest(x) for x in kinds}) == 4
+
+
+def test_a_function_of_python_counts_by_pythons_version(monkeypatch):
+    from tlbook import _identity
+
+    before = digest(os.path.join)
+    _identity._version.cache_clear()
+    monkeypatch.setattr("platform.python_version", lambda: "3.99.0")
+    assert digest(os.path.join) != before
+    _identity._version.cache_clear()
+
+
+def test_a_layer_that_is_used_twice_counts_twice():
+    layer = nn.Linear(3, 3)
+    once, twice = nn.Sequential(layer, nn.ReLU()), nn.Sequential(layer, nn.ReLU(), layer)
+    assert digest(once) != digest(twice)
+    told = fingerprint("net", twice)
+    assert told["net.0.weight"] == told["net.2.weight"]
+    assert differences(fingerprint("net", once), told)
 
 
 def test_a_fingerprint_names_what_changed():

@@ -266,7 +266,9 @@ def test_the_default_bandwidth_is_the_median_distance_of_different_rows(unbiased
     assert losses.mmd2(x, y, unbiased=unbiased).item() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("multipliers", [losses.DOUBLINGS, (1.0, 3.0, 0.2), (2.0, 1.0, 0.5), (0.3,)])
+@pytest.mark.parametrize(
+    "multipliers", [losses.DOUBLINGS, (1.0, 3.0, 0.2), (2.0, 1.0, 0.5), (0.3,), (4.0, 2.0), (3**0.5, 1.0)]
+)
 @pytest.mark.parametrize("unbiased", [False, True])
 def test_mk_mmd2_is_the_double_sum_around_the_median(multipliers: tuple[float, ...], unbiased: bool) -> None:
     x, y = random(6, 4), random(8, 4, seed=1) + 0.5
@@ -448,6 +450,23 @@ def test_distances_in_float32_agree_with_float64(common: float, apart: float, sc
         wanted.backward()
         for a, b in zip(found, exact, strict=True):
             assert (a.grad.double() - b.grad).abs().max() < 1e-3 * b.grad.abs().max()
+
+
+@pytest.mark.parametrize("rows", [8, 20, 64])
+def test_a_covariance_far_from_zero_is_that_near_it(rows: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(rows, 6, generator=draw) + 3e6
+    y = 2 * torch.randn(rows + 3, 6, generator=draw) + 3e6
+    assert losses.coral(x, y).item() == pytest.approx(losses.coral(x.double(), y.double()).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("narrow", [1 / 16, 1 / 8])
+def test_a_narrow_kernel_feels_no_rounding(narrow: float) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(40, 4, generator=draw)
+    y = torch.cat([x + 0.02 * torch.randn(40, 4, generator=draw), torch.full((4, 4), 5.0)])
+    exact = losses.mk_mmd2(x.double(), y.double(), multipliers=(narrow,)).item()
+    assert losses.mk_mmd2(x, y, multipliers=(narrow,)).item() == pytest.approx(exact, rel=5e-7)
 
 
 @pytest.mark.parametrize("width", [10, 11, 12, 40])

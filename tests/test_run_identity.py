@@ -281,6 +281,18 @@ def test_a_new_process_takes_its_own_checkpoint_and_not_that_of_an_edited_progra
     assert "is of another run" in run("0.3", "1").stderr
 
 
+def test_the_optimizer_of_every_phase_counts(tmp_path: Path) -> None:
+    def optimizer(head: float) -> Callable[[Any], torch.optim.Optimizer]:
+        return lambda groups: torch.optim.SGD(
+            [{**group, "lr": head if group["name"] == "label_head" else 0.01} for group in groups], lr=0.01
+        )
+
+    source, target = domains("IWAN")
+    train(make("IWAN"), source, target, tmp_path / "run.pt", optimizer=optimizer(0.01))
+    with pytest.raises(TlbookError, match=ANOTHER):  # the label head learns in the first phase alone
+        train(make("IWAN"), source, target, tmp_path / "run.pt", optimizer=optimizer(0.02))
+
+
 def test_a_learner_built_otherwise_counts(tmp_path: Path) -> None:
     source, target = tokens(), tokens("more tokens", labelled=False)
     train(seeded(glomo), source, target, tmp_path / "run.pt")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tlbook import selection
+from tlbook import evaluate, nets, selection
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
 
@@ -80,6 +80,15 @@ def test_the_reverse_training_gets_guesses_for_labels_and_no_source_label() -> N
     assert back_source.labels().tolist() == [2, 2, 0]
     assert torch.equal(back_target.x, source.x)
     assert back_target.y is None
+
+
+def test_the_way_back_leads_to_the_source_and_is_read_with_its_statistics() -> None:
+    rows = domain(torch.eye(3), torch.arange(3))
+    back = nn.Sequential(nets.DomainBatchNorm(3))
+    back[0].running_mean.copy_(torch.tensor([9.0, 0.0, 0.0]))  # of what training back had for a target: the source
+    found = selection.reverse_risk(nn.Identity(), rows, rows, rows.unlabelled(), lambda *_: back)
+    assert found == 1 - evaluate.accuracy(back, rows, statistics="target")
+    assert found != 1 - evaluate.accuracy(back, rows, statistics="source")
 
 
 X = torch.eye(3)

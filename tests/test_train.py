@@ -601,6 +601,20 @@ def test_auto_takes_bf16_where_the_device_has_instructions_for_it(
     assert run(Recorder(), 2, precision="fp32", device="cpu").precision == "fp32"
 
 
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
+def test_the_networks_run_in_the_precision_that_was_asked_for(precision: str, dtype: torch.dtype) -> None:
+    class Look(SourceOnly):
+        def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+            seen.append(self(source.x).dtype)
+            return super().losses(source, target, progress)
+
+    seen: list[torch.dtype] = []
+    method = Look(nets.mlp(3, 4), nets.mlp(4, 2))
+    assert run(method, 3, precision=precision, device="cpu").precision == precision
+    assert seen == [dtype] * 3
+    assert {p.dtype for p in method.parameters()} == {torch.float32}
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_bf16_loses_no_accuracy(device: str) -> None:
     source, test = load("digits"), load("digits", split="test")

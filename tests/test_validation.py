@@ -214,6 +214,8 @@ def test_what_changes_the_images_draws_from_the_seed(draw: str) -> None:
     assert shifts(seed=1, own=0) == shifts(seed=1, own=5)
     assert shifts(seed=1, own=0) != shifts(seed=2, own=0)
     assert len(set(shifts(seed=1, own=0))) == 4  # each step anew
+    assert len({shifts(seed, own=0)[0] for seed in (0, 1, 64, 65, 2**31)}) == 5
+    assert shifts(seed=2**40, own=0)
 
 
 def test_a_transform_of_torchvision_draws_for_each_image() -> None:

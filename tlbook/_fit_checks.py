@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tlbook._checkpoint import own_randomness
 from tlbook._checks import check_number, check_whole
 from tlbook.data.domain import Domain
 from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
-from tlbook.methods.method import Method, Phase, evaluating
-from tlbook.nets import Pixels
+from tlbook.methods.method import Batch, Method, Phase, evaluating
+from tlbook.nets import DomainBatchNorm, Pixels
 
-__all__ = ["check_domains", "check_method", "check_pixels", "check_validation", "reads_labels"]
+__all__ = ["both_domains", "check_domains", "check_method", "check_pixels", "check_validation", "reads_labels"]
 
 
 def reads_labels(method: Method) -> bool:
@@ -154,6 +155,38 @@ def check_method(method: Method, source: Domain, phases: Sequence[Phase], steps:
             f"the label head gives {tuple(logits.shape[1:])} logits a row, source {source.name!r} has "
             f"{len(source.classes)} classes; expected one logit a class: change the head's last layer"
         )
+
+
+@contextmanager
+def both_domains(method: Method, source: Batch, target: Batch) -> Iterator[None]:
+    """Inside, each layer that takes half of its rows for the target's is given the rows of both domains.
+
+    Args:
+        method: in the modes of its training.
+        source: the batch of a step.
+        target: the same of the target; empty where there is none.
+
+    Raises:
+        TlbookError: for a :class:`tlbook.nets.DomainBatchNorm` in training mode that is given other rows.
+    """
+    names: dict[nn.Module, str] = {
+        part: name for name, part in method.named_modules() if isinstance(part, DomainBatchNorm)
+    }
+
+    def look(layer: nn.Module, given: tuple[Any, ...]) -> None:
+        if layer.training and (not len(target.x) or len(given[0]) % (len(source.x) + len(target.x))):
+            raise TlbookError(
+                f"{names[layer]} of {type(method).__name__} is a DomainBatchNorm and is given {len(given[0])} rows, of "
+                f"a batch of {len(source.x)} source and {len(target.x)} target rows; expected both domains in one: "
+                "take nn.BatchNorm2d there"
+            )
+
+    hooks = [layer.register_forward_pre_hook(look) for layer in names]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _check_domain(role: str, domain: Any) -> None:

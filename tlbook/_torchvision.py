@@ -5,6 +5,7 @@ fails, because torchvision registers Python kernels for two operators that only 
 schemas are all that is missing: datasets, transforms and models call neither operator.
 """
 
+from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ OPERATORS = ("torchvision::nms", "torchvision::qnms")
 SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
+@cache
 def declare_missing_operators() -> bool:
     """Declare torchvision's two operators where its extension cannot load.
 
@@ -22,10 +24,10 @@ def declare_missing_operators() -> bool:
     itself loads it, and nothing is declared.
 
     Returns:
-        True if this call declared the operators.
+        True where the operators are declared here, since the extension cannot load.
 
-    >>> declare_missing_operators() and declare_missing_operators()
-    False
+    >>> declare_missing_operators() == declare_missing_operators()
+    True
     """
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None or hasattr(torch.ops.torchvision, "nms"):

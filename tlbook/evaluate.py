@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -132,10 +132,11 @@ def features_of(
         >>> features_of(SourceOnly(nn.Flatten(), nn.Linear(4, 2)), rows).shape
         torch.Size([3, 4])
     """
-    features = getattr(method, "features", None)
-    if not isinstance(features, nn.Module):
-        raise TlbookError(f"{type(method).__name__} has no features; expected a method: apply(module, x) takes any")
-    return _apply_as(features, domain, batch_size, statistics).flatten(1)
+    with _asked(method, statistics):
+        features = getattr(method, "current_features", getattr(method, "features", None))
+        if not isinstance(features, nn.Module):
+            raise TlbookError(f"{type(method).__name__} has no features; expected a method: apply(module, x) takes any")
+        return apply(features, domain, batch_size).flatten(1)
 
 
 def predict(method: nn.Module, domain: Domain, batch_size: int | None = None, statistics: Statistics = None) -> Tensor:
@@ -159,7 +160,8 @@ def logits_of(
     """The logits that the method gives each row of the domain, N×K; arguments and errors as for :func:`predict`."""
     if not isinstance(domain, Domain):
         raise TlbookError(f"domain is {type(domain).__name__}; expected a Domain: see Domain.from_arrays")
-    logits = _apply_as(method, domain, batch_size, statistics)
+    with _asked(method, statistics):
+        logits = apply(method, domain, batch_size)
     if logits.shape[1:] != (len(domain.classes),):
         raise TlbookError(
             f"the method gives {tuple(logits.shape[1:])} logits a row, domain {domain.name!r} has "
@@ -175,9 +177,9 @@ def accuracy(method: nn.Module, domain: Domain, batch_size: int | None = None, s
         method: gives a logit a class.
         domain: labelled rows.
         batch_size: as for :func:`apply`.
-        statistics: whose batch statistics a network with :class:`tlbook.nets.DomainBatchNorm` uses, ``"source"`` for
-            rows of the source and ``"target"`` for rows of the target; None is as :func:`tlbook.nets.classify_as` said
-            last, the target's where it said nothing.
+        statistics: whose batch statistics a network with :class:`tlbook.nets.DomainBatchNorm` uses, and whose encoder
+            a method with two, such as ADDA: ``"source"`` for rows of the source and ``"target"`` for rows of the
+            target; None is as :func:`tlbook.nets.classify_as` said last, the target's where it said nothing.
 
     Raises:
         TlbookError: when the domain has no labels, or not as many classes as the method; otherwise as :func:`apply`.
@@ -193,9 +195,8 @@ def accuracy(method: nn.Module, domain: Domain, batch_size: int | None = None, s
     return right.double().mean().item()
 
 
-def _apply_as(module: nn.Module, domain: Domain, batch_size: int | None, statistics: Statistics) -> Tensor:
-    with nullcontext() if statistics is None else classify_as(module, statistics):
-        return apply(module, domain, batch_size)
+def _asked(module: nn.Module, statistics: Statistics) -> AbstractContextManager[None]:
+    return nullcontext() if statistics is None else classify_as(module, statistics)
 
 
 def harmonic_mean(seen: float, unseen: float) -> float:

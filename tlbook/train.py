@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tlbook._checkpoint import Checkpoint, Stateful, identity, own_randomness
 from tlbook._checks import check_choice, check_number, check_whole
-from tlbook._fit_checks import check_domains, check_method, check_pixels, check_validation
+from tlbook._fit_checks import both_domains, check_domains, check_method, check_pixels, check_validation
 from tlbook._progress import tqdm, watched
 from tlbook._sampler import Sampler
 from tlbook.data.domain import Domain
@@ -373,7 +373,10 @@ def _terms(
     """The terms of one step, of which each is a scalar and one at least leads to what learns."""
     name = type(method).__name__
     try:
-        with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bf16"):
+        with (
+            torch.autocast(place.type, torch.bfloat16, enabled=precision == "bf16"),
+            both_domains(method, source, target) if first else nullcontext(),
+        ):
             terms = phase.losses(source, target, done)
     except (TlbookError, torch.OutOfMemoryError):
         raise
@@ -384,7 +387,8 @@ def _terms(
         raise TlbookError(
             f"the losses of {name} cannot be computed in the phase {phase.name!r} for {len(source.x)} source and "
             f"{len(target.x)} target rows ({why:.200}); expected a network that takes them in training mode: batch "
-            "normalisation needs two rows or more, a head the width of its features"
+            "normalisation needs two rows or more, a head the width of its features, a backbone to be built without "
+            "auxiliary outputs (aux_logits=False)"
         ) from error
     if not isinstance(terms, dict) or not terms:
         given = "an empty dictionary" if isinstance(terms, dict) else type(terms).__name__

@@ -5,8 +5,12 @@ import torch
 
 from tlbook import Domain
 from tlbook.data import jitter, load
+from tlbook.data.augment import affine_maps
 from tlbook.errors import TlbookError
 
+# the upper row of each map, drawn with the seed 0
+FIRST = [[0.75309, 0.00148, -0.08253], [0.77155, -0.10907, 0.05746]]
+SECOND = [[0.90909, 0.02112, -0.20472], [0.93877, -0.06514, -0.14192]]
 DIGITS = load("digits", split="test")
 
 
@@ -41,6 +45,25 @@ def test_the_centre_stays_where_only_turn_and_scale_are_drawn() -> None:
     x[:, :, 10, 10] = 1
     moved = jitter(Domain("dots", x, None, ("dot",)), times=2, seed=0, degrees=45, pixels=0, scale=0).x[50:]
     assert (moved[:, 0, 10, 10] > 0.99).all()
+
+
+def test_turn_scale_and_shifts_are_uniform_and_independent() -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps = affine_maps(4000, 20, 30.0, 3.0, 0.5, generator)
+    angle, zoom = torch.atan2(maps[:, 1, 0], maps[:, 0, 0]), maps[:, :, 0].norm(dim=1)
+    draws = torch.stack([angle.rad2deg() / 30, (zoom - 1) / 0.5, maps[:, 0, 2] * 10 / 3, maps[:, 1, 2] * 10 / 3])
+    assert draws.abs().max() <= 1 + 1e-5
+    torch.testing.assert_close(draws.std(dim=1), torch.full((4,), 3**-0.5), rtol=0.05, atol=0)
+    assert (draws.corrcoef() - torch.eye(4)).abs().max() < 0.05
+    torch.testing.assert_close(maps[:, 0, 0], maps[:, 1, 1])
+    torch.testing.assert_close(maps[:, 0, 1], -maps[:, 1, 0])
+
+
+def test_copies_are_drawn_as_when_results_were_recorded() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = (affine_maps(2, 28, 15.0, 3.0, 0.3, generator) for _ in range(2))
+    for maps, numbers in ((first, FIRST), (second, SECOND)):
+        torch.testing.assert_close(maps[:, 0], torch.tensor(numbers), atol=1e-5, rtol=0)
 
 
 def test_the_seed_decides() -> None:

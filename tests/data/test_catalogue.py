@@ -36,6 +36,31 @@ def check(name, split, root=None):
     return domain
 
 
+LICENCES = {
+    "digits": "CC BY 4.0",
+    "digits-m": "CC BY 4.0, photographs CC BY 2.0",
+    "rendered-digits": "free; fonts under the Bitstream Vera, STIX and BaKoMa licences",
+    "mnist": "CC BY-SA 3.0",
+    "fashion-mnist": "MIT",
+    "mnist-m": "CC BY-SA 3.0, photographs for non-commercial research",
+    "usps": "free for research",
+    "customer-reviews": "research",
+    "movie-reviews": "research",
+    **{f"office-caltech-{part}": "research" for part in ("amazon", "caltech", "dslr", "webcam")},
+    "wikitext-2": "CC BY-SA 3.0",
+    "trec": "research",
+    "sst-2": "research",
+    "xlsa17": "research",
+}
+
+
+def test_the_licence_of_every_set_is_told_and_whether_it_needs_a_network():
+    told = {name: found.licence for name, found in (SOURCES | COLLECTIONS).items()}
+    assert told == LICENCES
+    assert set(EMBEDDED) == {"digits", "digits-m", "rendered-digits"}
+    assert set(EMBEDDED) | set(REAL) == set(SOURCES)
+
+
 def test_names_are_the_sets_of_the_book():
     assert set(names()) >= {"digits", "rendered-digits", "digits-m", "mnist", "usps", "fashion-mnist", "mnist-m"}
 
@@ -186,9 +211,6 @@ def test_usps_has_the_known_nearest_neighbour_accuracy(real_root):
 @pytest.fixture
 def usps_bz2(real_root, tmp_path, monkeypatch):
     """The first 100 test digits rewritten in libsvm's encoding, its hash made known to torchvision."""
-    from tlbook._torchvision import declare_missing_operators
-
-    declare_missing_operators()
     from torchvision.datasets import USPS
 
     with gzip.open(real_root / "USPS" / "zip.test.gz", "rt") as file:

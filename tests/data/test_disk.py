@@ -13,6 +13,8 @@ import torch
 from tlbook.data import Domain, checksum, disk
 from tlbook.errors import TlbookError
 
+SHARD_BYTES = disk.SHARD_BYTES
+
 CLASSES = ("cat", "dog", "owl")
 MAP = np.memmap
 TYPES = [torch.uint8, torch.float16, torch.float32, torch.float64, torch.int64]
@@ -246,3 +248,10 @@ def test_in_memory_refuses_what_does_not_fit(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(TlbookError, match=r"^zoo: 61 examples of 3×4×5 take 3.66 kB; expected at most 100 bytes"):
         stored.in_memory()
     assert zoo().in_memory().x.shape == (61, 3, 4, 5)
+
+
+def test_a_few_megabytes_are_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "SHARD_BYTES", SHARD_BYTES)
+    domain = Domain("two megabytes", torch.zeros(700, 3, 32, 32, dtype=torch.uint8), None, ("a",))
+    domain.to_disk(tmp_path / "stored")
+    assert [file.name for file in (tmp_path / "stored").glob("rows-*")] == ["rows-00000.npy"]

@@ -140,9 +140,6 @@ def test_a_root_that_cannot_be_written_is_one_line(usps_here):
 
 
 def test_mnist_comes_from_the_mirrors_that_torchvision_names(website, real_root, tmp_path, monkeypatch):
-    from tlbook._torchvision import declare_missing_operators
-
-    declare_missing_operators()
     from torchvision.datasets import MNIST
 
     monkeypatch.setattr(MNIST, "mirrors", [f"{website.url}/nowhere/", f"{website.url}/"])

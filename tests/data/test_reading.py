@@ -39,9 +39,6 @@ def test_a_folder_for_each_class(photos: Path) -> None:
 
 
 def test_the_rule_is_torchvisions_resize_and_centre_crop() -> None:
-    from tlbook._torchvision import declare_missing_operators
-
-    declare_missing_operators()
     from torchvision.transforms import v2
 
     rule = v2.Compose([v2.Resize(24), v2.CenterCrop(24), v2.PILToTensor()])
@@ -74,6 +71,17 @@ def test_every_kind_of_picture_shows_the_same(mode: str, channels: int | None) -
     plain = pixels(picture(mode="L"), 30, 1).float()
     plain = 255 * (plain > 127) if mode == "1" else plain
     assert (x.float() - plain).abs().mean() < 4
+
+
+def test_sixteen_bits_are_cut_to_their_upper_eight() -> None:
+    values = np.array([[0, 255, 256, 511], [32767, 32768, 65279, 65535]], np.uint16)
+    x = pixels(Image.fromarray(values), None, 1)
+    assert x.tolist() == [[[0, 0, 1, 1], [127, 128, 254, 255]]]
+
+
+def test_a_picture_may_be_one_pixel(photos: Path) -> None:
+    assert Domain.from_folder(photos, size=1).x.shape == (3, 3, 1, 1)
+    assert Domain.from_dataset("mine", Pictures(), size=1).x.shape == (3, 3, 1, 1)
 
 
 def test_a_turned_picture_stands_upright(photos: Path) -> None:
@@ -274,9 +282,6 @@ def test_data_sets_of_any_kind(tmp_path: Path, disk: Any, dataset: Any, how: Any
 
 
 def test_torchvisions_own_data_sets(photos: Path) -> None:
-    from tlbook._torchvision import declare_missing_operators
-
-    declare_missing_operators()
     from torchvision.datasets import FakeData, ImageFolder
     from torchvision.transforms import v2
 

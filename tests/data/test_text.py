@@ -42,13 +42,13 @@ def test_a_vocabulary_without_a_word_is_refused(words: list[str], size: int) -> 
         Vocabulary.of(words, size)
 
 
-def made_up(tmp_path, monkeypatch, content):
+def made_up(tmp_path, monkeypatch, content, length=3):
     path = tmp_path / "sentence-classification" / "made-up"
     path.parent.mkdir()
     path.write_bytes(content.encode("latin-1"))
     files = {"train": ("made-up", pooch.file_hash(path, "md5"))}
     monkeypatch.setitem(text.SENTENCES, "trec", text.Sentences(("x", "y", "z"), files))
-    return sentences("trec", "train", Vocabulary.of(WORDS, size=9), length=3, root=tmp_path, download=False)
+    return sentences("trec", "train", Vocabulary.of(WORDS, size=9), length, root=tmp_path, download=False)
 
 
 def test_labels_and_words_are_read(tmp_path, monkeypatch) -> None:
@@ -56,6 +56,11 @@ def test_labels_and_words_are_read(tmp_path, monkeypatch) -> None:
     assert domain.x.tolist() == [[2, 3, 0], [0, 0, 0], [1, 2, 2]]
     assert domain.y is not None
     assert domain.y.tolist() == [2, 0, 1]
+
+
+def test_a_row_may_have_one_word(tmp_path, monkeypatch) -> None:
+    assert made_up(tmp_path, monkeypatch, "2 cat the\n", length=1).x.tolist() == [[3]]
+    assert running_text(WORDS, Vocabulary.of(WORDS, size=9), 1, ("a",)).x.shape == (9, 1)
 
 
 @pytest.mark.parametrize("line", ["3 the", "the", "", "-1 the"])

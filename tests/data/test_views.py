@@ -7,14 +7,11 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 from torch import Tensor, nn
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
 
-from tlbook._torchvision import declare_missing_operators
 from tlbook.data.views import Affine, Crop, Light, PerImage
 from tlbook.errors import TlbookError
-
-declare_missing_operators()
-from torchvision.transforms import v2  # noqa: E402
-from torchvision.transforms.v2 import functional as F  # noqa: E402
 
 VIEWS = {
     "Crop": Crop(scale=(0.2, 0.9)),
@@ -116,6 +113,25 @@ def test_a_crop_is_the_box_stretched_as_torchvision_does_it() -> None:
 def test_where_no_box_fits_the_whole_image_is_taken() -> None:
     x = picture(size=8).repeat(3, 1, 1, 1)
     assert torch.equal(Crop(scale=(1.0, 1.0), ratio=(3.0, 3.0))(x), x)
+
+
+def test_boxes_are_from_one_pixel_to_the_whole_image() -> None:
+    torch.manual_seed(0)
+    for pixels in (1, 2, 6):
+        crop = Crop(scale=(pixels**2 / 36, pixels**2 / 36), ratio=(1.0, 1.0))
+        left, top, width, height = 6 * crop.boxes(500, 6, 6)
+        torch.testing.assert_close(width, torch.full((500,), float(pixels)))
+        torch.testing.assert_close(height, width)
+        for corner in (left, top):  # every place that there is, and no other
+            torch.testing.assert_close(corner.round().unique(), torch.arange(7.0 - pixels))
+    tall = 6 * Crop(scale=(6 / 36, 6 / 36), ratio=(1 / 6, 1 / 6)).boxes(9, 6, 6)
+    assert tall[2:].round().unique(dim=1).flatten().tolist() == [1, 6]
+
+
+def test_the_settings_are_told() -> None:
+    assert repr(Crop(scale=(0.2, 0.5))) == f"Crop(scale=(0.2, 0.5), ratio={(3 / 4, 4 / 3)})"
+    assert repr(Affine(1, 2, 0.5)) == "Affine(degrees=1, pixels=2, scale=0.5)"
+    assert repr(Light(0.25, 0.5)) == "Light(brightness=0.25, contrast=0.5)"
 
 
 # Affine and Light

@@ -458,6 +458,28 @@ def test_a_table_shows_each_row_beside_the_papers(tmp_path: Path) -> None:
     assert re.search(r"± 0\.\d+ +3 +0\.5", text())
 
 
+def test_a_spread_is_that_of_accuracies_over_several_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def both(run: Run) -> dict[str, float]:
+        return {"accuracy": run.seed / 4, "half": run.seed / 8}
+
+    def text(*columns: str) -> str:
+        return str(table(["tiny-rows"], *columns, folder=tmp_path)).splitlines()[-1]
+
+    monkeypatch.setattr(dann, "TINY", replace(TINY, training=None, measures=both, seeds=5))
+    reproduce("tiny-rows", seeds=1, folder=tmp_path, progress=False)
+    assert text("accuracy", "seeds", "half").split() == ["0.000", "1", "of", "5", "0.000"]
+    reproduce("tiny-rows", seeds=5, folder=tmp_path, progress=False)
+    assert text("accuracy", "seeds", "half").split() == ["0.500", "±", "0.395", "5", "0.250"]
+    assert text("paper", "steps", "minutes").split() == ["0.5000", "0.0"]
+    published = Published(0.5, "table 1", "primary", {"half": 0.125})
+    monkeypatch.setattr(dann, "TINY", replace(dann.TINY, published=published))  # type: ignore[attr-defined]
+    assert text("paper: half", "paper: other", "name").split() == ["0.125", "tiny-rows"]
+    monkeypatch.setattr(dann, "TINY", replace(TINY, training=None, measures=both, seeds=5, over="tasks"))
+    (tmp_path / "tiny-rows.json").unlink()
+    reproduce("tiny-rows", seeds=5, folder=tmp_path, progress=False)
+    assert text("accuracy", "seeds").split() == ["0.500", "5", "tasks"]
+
+
 def test_records_that_came_with_the_package_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed, elsewhere = tmp_path / "_results", tmp_path / "elsewhere"
     given = reproduce("tiny-rows", seeds=1, folder=installed, progress=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tlbook import fit
 from tlbook.data import Domain
@@ -67,6 +67,21 @@ def test_a_row_is_a_graph_and_some_labels_and_differs_in_nothing_else() -> None:
         assert ("546 of 5,452" in row.protocol) == ("few" in name)
         assert (row.measures is glomo.on_text) == (name in ("glomo-trec", "glomo-trec-uniform"))
     assert all(torch.equal(state[key], value) for state in started for key, value in started[0].items())
+
+
+def test_the_learner_and_the_classifier_have_the_settings_that_the_rows_state() -> None:
+    for name in ROWS:
+        method = find(name).method(0)
+        learner = method.features.learner
+        assert learner.ahead.graph.embedding.weight.shape == (4_000, 32)
+        assert (learner.ahead.graph.layers, learner.ahead.graph.heads) == (2, 2)
+        assert (learner.ahead.graph.positions, learner.context, learner.sampled) == (24, 3, 4)
+        assert method.features.reader.embedding.weight.shape == (4_000, 64)
+        [convolution] = [m for m in method.modules() if isinstance(m, nn.Conv1d) and m.out_channels == 100]
+        assert (convolution.in_channels, convolution.kernel_size) == (64, (3,))
+        assert [m.p for m in method.modules() if isinstance(m, nn.Dropout)] == [0.5]
+        assert method.label_head.fc1.weight.shape == (6, 100)
+    assert glomo.falling(0.25) == 0.75
 
 
 def test_what_is_taught_begins_as_the_rows_own_learner() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tlbook import experiments, fit
+from tlbook import evaluate, experiments, fit
 from tlbook.data import Domain
 from tlbook.experiments import Run
 from tlbook.experiments import theory as table
@@ -61,6 +61,9 @@ def test_terms_are_measured_on_rows_held_out(monkeypatch: Any) -> None:
         assert terms["divergence"] < exact + 0.2
         assert terms["joint_error"] < 0.3
     assert found["thresholds"]["divergence"] > exact - 0.15
+    assert found["thresholds"]["accuracy"] == pytest.approx(evaluate.accuracy(network, run.test))
+    held_out = table.domain("0", "test")
+    assert found["thresholds"]["source_error"] == pytest.approx(1 - evaluate.accuracy(network, held_out))
 
 
 def test_digits_are_odd_or_even_and_reviews_are_numbers(monkeypatch: Any) -> None:

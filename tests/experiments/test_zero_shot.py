@@ -16,6 +16,7 @@ from tlbook.errors import TlbookError
 from tlbook.evaluate import harmonic_mean
 from tlbook.experiments import zero_shot as table
 from tlbook.methods.zero_shot import problem
+from tlbook.methods.zero_shot.selection import choose
 
 
 def test_the_record_is_complete_and_far_above_chance() -> None:
@@ -63,11 +64,11 @@ def benchmark_root(tmp_path: Path, monkeypatch: Any) -> Path:
     """AwA2 in small: 12 classes, 6 attributes of which one does not vary among the seen, 240 images."""
     rng = np.random.default_rng(0)
     monkeypatch.setitem(xlsa17.BENCHMARKS, "AWA2", (12, 6))
-    attributes = rng.choice([-1.0, 1.0], size=(12, 6))
-    attributes[9:, :3] = 1 - 2 * np.eye(3)
+    attributes = 0.4 * rng.choice([-1.0, 1.0], size=(12, 6))
+    attributes[9:, :3] = 0.4 - 0.8 * np.eye(3)
     attributes[:, 5] = np.where(np.arange(12) < 9, 0.5, 0.6)
     y = np.repeat(np.arange(12), 20)
-    x = attributes[y] @ rng.normal(size=(6, 40)) + 0.3 * rng.normal(size=(240, 40))
+    x = 2.5 * attributes[y] @ rng.normal(size=(6, 40)) + 0.3 * rng.normal(size=(240, 40))
     names = np.empty((12, 1), object)
     names[:, 0] = [f"animal {i}" for i in range(12)]
     at = np.arange(240)
@@ -85,6 +86,22 @@ def benchmark_root(tmp_path: Path, monkeypatch: Any) -> Path:
     savemat(folder / "att_splits.mat", {"allclasses_names": names, "att": attributes.T} | locations)
     savemat(folder / "res101.mat", {"features": x.T, "labels": y[:, None] + 1})
     return tmp_path
+
+
+def test_what_hardly_varies_among_the_seen_is_kept_and_what_does_not_is_left_out(
+    benchmark_root: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("TLBOOK_DATA", str(benchmark_root))
+    monkeypatch.setattr(table, "DECADES", (1.0, 100.0))
+    folds: list[Any] = []
+    monkeypatch.setattr(table, "choose", lambda candidates, given: folds.extend(given) or choose(candidates, given))
+    experiments.run(table.BENCHMARK_ROWS["AWA2", "ESZSL"].name)
+    [fold] = folds
+    assert fold.signatures.shape == (6, 5)
+    assert fold.held_signatures.shape == (3, 5)
+    assert np.ptp(fold.signatures, axis=0).max() == pytest.approx(0.8)
+    assert sorted(set(fold.y)) == list(range(6))
+    assert sorted(set(fold.held_y)) == list(range(3))
 
 
 def test_with_the_features_a_row_of_a_benchmark_runs(benchmark_root: Path, monkeypatch: Any) -> None:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from tests.every_method import interrupted
-from tlbook import evaluate, fit, nets
+from tlbook import evaluate, fit, losses, nets, selection
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
-from tlbook.methods import ADDA, Batch
+from tlbook.methods import ADDA, IWAN, Batch
 
 sgd = partial(torch.optim.SGD, lr=0.1, momentum=0.9)
 
@@ -263,3 +263,51 @@ def test_constant_features_give_finite_terms() -> None:
     total.backward()
     assert total.isfinite()
     assert all(p.grad.isfinite().all() for p in method.features.parameters() if p.grad is not None)
+
+
+# whose rows
+
+
+@pytest.mark.parametrize("kind", ["ADDA", "IWAN"])
+def test_rows_of_the_source_are_read_with_the_encoder_of_the_source(kind: str) -> None:
+    torch.manual_seed(0)
+    method = make() if kind == "ADDA" else IWAN(encoder(), nets.mlp(6, 2), nets.mlp(6, 7, 1), nets.mlp(6, 7, 1))
+    source, target = domains(shift=4.0)
+    fit(method, source, target, steps=60, batch_size=16, optimizer=sgd, precision="fp32")
+    features = {"source": method.source_features, "target": method.features}
+    logits = {side: evaluate.apply(nn.Sequential(part, method.label_head), source) for side, part in features.items()}
+    assert not torch.equal(logits["source"].argmax(1), logits["target"].argmax(1))
+    for side, expected in logits.items():
+        assert torch.equal(evaluate.logits_of(method, source, statistics=side), expected)  # type: ignore[arg-type]
+        assert torch.equal(
+            evaluate.features_of(method, source, statistics=side),  # type: ignore[arg-type]
+            evaluate.apply(features[side], source),
+        )
+        right = (expected.argmax(1) == source.labels()).double().mean().item()
+        assert evaluate.accuracy(method, source, statistics=side) == right  # type: ignore[arg-type]
+        with nets.classify_as(method, side):  # type: ignore[arg-type]
+            assert torch.equal(evaluate.logits_of(method, source), expected)
+    assert torch.equal(evaluate.logits_of(method, source), logits["target"])
+    assert torch.equal(evaluate.features_of(method, source), evaluate.apply(method.features, source))
+    assert selection.source_risk(method, source) == 1 - evaluate.accuracy(method, source, statistics="source")
+    assert selection.target_entropy(method, source.unlabelled()) == losses.entropy(logits["target"]).item()
+
+
+def test_what_validates_is_read_with_the_encoder_of_the_source() -> None:
+    method, (source, target) = make(), domains(shift=4.0)
+    held, _ = source.split(0.4, seed=0)
+    history = fit(
+        method, source, target, steps=40, batch_size=16, optimizer=sgd, precision="fp32", validate=held, progress=False
+    )
+    still = {accuracy for step, accuracy in history.validation.items() if step > 20}
+    assert still == {evaluate.accuracy(method, held, statistics="source")}  # M_s and C stand still by then
+    assert evaluate.accuracy(method, held, statistics="target") not in still
+
+
+def test_a_run_goes_on_after_its_source_was_scored(tmp_path: Path) -> None:
+    source, target = domains()
+    how = {"steps": 6, "batch_size": 8, "precision": "fp32", "checkpoint": tmp_path / "run.pt"}
+    fit(make(), source, target, **how)  # type: ignore[arg-type]
+    asked = make()
+    evaluate.accuracy(asked, source, statistics="source")
+    fit(asked, source, target, **how)  # type: ignore[arg-type]

@@ -17,7 +17,10 @@ from tlbook.methods import Batch, GraphLearner, Method, SourceOnly
 from tlbook.methods.capsules import capsule_features, decoder
 from tlbook.methods.dann import lambda_schedule, mu_schedule
 from tlbook.methods.deep_adaptation import DeepAdaptation
+from tlbook.methods.glomo.graphs import GraphPredictor, attention
+from tlbook.methods.glomo.transfer import MaxOverTime
 from tlbook.methods.partial_transfer.iwan import iwan_lambda
+from tlbook.methods.zero_shot.gate import Gate
 
 LINE = r"^[^\n]+; expected [^\n]+$"
 D = 12
@@ -261,6 +264,45 @@ def test_settings_that_mean_nothing_are_one_line(setting: str) -> None:
             pytest.fail(f"{setting} took {wrong!r}: {build(wrong)}")
 
 
+EDGES: dict[str, Callable[[], object]] = {
+    "DANN(gamma)": lambda: methods.DANN(body(), head(), head(1), gamma=0),
+    "ADDA(share)": lambda: methods.ADDA(body(), head(), head(1), share=0.001),
+    "ADDA(rate)": lambda: methods.ADDA(body(), head(), head(1), rate=0.001),
+    "PADA(memory)": lambda: methods.PADA(body(), head(), head(1), 1, memory=0),
+    "IWAN(upper)": lambda: methods.IWAN(body(), head(), head(1), head(1), upper=0, entropy_weight=0, rate=0.001),
+    "SAN(entropy_weight)": lambda: methods.SAN(body(), head(), head(3), entropy_weight=0),
+    "DaNN(lam)": lambda: methods.DaNN(body(), head(), lam=0),
+    "L2SP": lambda: methods.L2SP(body(), head(), alpha=0, beta=0),
+    "OutputConservative(0)": lambda: methods.OutputConservative(SourceOnly(body(), head()), rho=0, temperature=0.001),
+    "OutputConservative(1)": lambda: methods.OutputConservative(SourceOnly(body(), head()), rho=1),
+    "SimCLR(temperature)": lambda: methods.SimCLR(body(), head(), nn.Identity(), temperature=0.001),
+    "CapsNet(reconstruction)": lambda: methods.CapsNet(body(), body(), reconstruction=0),
+    "capsule_features": lambda: capsule_features(
+        channels=1, size=3, width=1, kinds=1, kernel=1, classes=1, iterations=1
+    ),
+    "decoder": lambda: decoder(classes=1, pixels=1, hidden=(1,)),
+    "conv_features": lambda: nets.conv_features(channels=1, widths=(1,), kernel=1),
+    "mlp": lambda: nets.mlp(1, 1),
+    "ClasswiseMLP": lambda: nets.ClasswiseMLP(1, 1, 1),
+}
+
+
+@pytest.mark.parametrize("setting", EDGES)
+def test_settings_at_the_end_of_their_range_are_taken(setting: str) -> None:
+    assert EDGES[setting]() is not None
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_schedules_take_the_whole_range(value: float) -> None:
+    assert lambda_schedule(value, 0.5) == pytest.approx(2 / (1 + math.exp(-0.5 * value)) - 1)
+    assert lambda_schedule(value, 0) == 0
+    assert mu_schedule(value, 0.5, 0.25) == pytest.approx((1 + 0.5 * value) ** -0.25)
+    assert mu_schedule(value, 0, 0) == 1
+    assert iwan_lambda(value, 0.5, 0.25) == pytest.approx(1 / (1 + math.exp(-0.25 * value)) - 0.5)
+    assert iwan_lambda(value, 0, 0) == 0
+
+
+CLOSED_FORM: dict[str, object] = {"classifier": None}
 DEFAULTS: dict[str, dict[str, object]] = {
     "ADDA": {"share": 0.5, "rate": 0.2},
     "CapsNet": {"reconstruction": 0.0005},
@@ -313,6 +355,31 @@ def test_the_defaults_are_those_that_the_docstrings_give_reasons_for(name: str) 
         (nets.routing_steps, {"iterations": 3, "through": "last"}),
         (nets.squash, {"dim": -1}),
         (nets.DomainBatchNorm, {"eps": 1e-5, "momentum": 0.1, "affine": True}),
+        (nets.ClasswiseMLP, {}),
+        (attention, {"normalisation": "sparse"}),
+        (GraphPredictor, {"head_width": 16, "depth": 2, "normalisation": "sparse", "positions": 0}),
+        (MaxOverTime, {"kernel": 3}),
+        (methods.BDA, CLOSED_FORM | {"dim": 100, "lam": 1.0, "iterations": 10, "balance": 0.5, "whiten": False}),
+        (methods.GFK, CLOSED_FORM | {"dim": 20}),
+        (methods.JDA, CLOSED_FORM | {"dim": 100, "lam": 1.0, "iterations": 10, "whiten": False}),
+        (methods.SubspaceAlignment, CLOSED_FORM | {"dim": 20}),
+        (
+            methods.TCA,
+            CLOSED_FORM
+            | {
+                "dim": 30,
+                "mu": 1.0,
+                "kernel": "linear",
+                "bandwidth": None,
+                "landmarks": None,
+                "whiten": False,
+                "seed": 0,
+            },
+        ),
+        (methods.ESZSL, {"gamma": 1.0, "alpha": 1.0}),
+        (methods.DAP, {"classifier": None}),
+        (methods.LinearEmbedding, {"dim": None, "gamma": 1.0}),
+        (Gate, {"detector": None, "alarms": 0.05, "seed": 0}),
         (decoder, {"classes": 10, "pixels": 784, "hidden": (512, 1024)}),
         (
             capsule_features,

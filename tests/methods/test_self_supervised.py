@@ -10,19 +10,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.transforms import v2
 
 from tests.every_method import interrupted
 from tlbook import evaluate, fit, load, nets
-from tlbook._torchvision import declare_missing_operators
 from tlbook.data import Domain
 from tlbook.data.views import Affine, Light, PerImage
 from tlbook.errors import TlbookError
 from tlbook.losses import nt_xent
 from tlbook.methods import Batch, FineTune, RotNet, SimCLR, SourceOnly
 from tlbook.methods.self_supervised import quarter_turns
-
-declare_missing_operators()
-from torchvision.transforms import v2  # noqa: E402
 
 sgd = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
 NOTHING = Batch(torch.empty(0, 1, 8, 8))
@@ -234,7 +231,7 @@ def test_every_part_learns(make: Any) -> None:
     method = make()
     before = weights(method)
     fit(method, images().unlabelled(), steps=20, batch_size=16, optimizer=sgd, precision="fp32")
-    assert not [name for name, value in weights(method).items() if torch.equal(value, before[name])]
+    assert not [name for name, value in method.named_parameters() if torch.equal(value, before[name])]
 
 
 @pytest.mark.parametrize("make", [simclr, rotnet])

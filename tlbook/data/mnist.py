@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 from torch import Tensor
 
-from tlbook._torchvision import declare_missing_operators
 from tlbook.data.source import DIGITS, File, Source, Store, md5_is
 
 PREFIXES = {"train": "train", "test": "t10k"}
@@ -23,7 +22,6 @@ def read_idx(folder: str, split: str, store: Store) -> tuple[Tensor, Tensor]:
     The files stay packed under the root, which may be read-only; they are unpacked beside the system's other
     temporary files.
     """
-    declare_missing_operators()
     from torchvision.datasets import mnist
 
     dataset = getattr(mnist, folder)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tlbook._torchvision import declare_missing_operators
 from tlbook.data.source import DIGITS, File, Source, Store, md5_is
 
 HOME = "https://hastie.su.domains/ElemStatLearn/datasets/"
@@ -23,7 +22,6 @@ def read_usps(split: str, store: Store) -> tuple[Tensor, Tensor]:
 
     Grey in [−1, 1] becomes 0…255, rounded down as torchvision does, so both encodings give the same images.
     """
-    declare_missing_operators()
     from torchvision.datasets import USPS
 
     _, name, md5 = USPS.split_list[split]

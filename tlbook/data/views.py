@@ -19,14 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from tlbook._checks import check_number
-from tlbook._torchvision import declare_missing_operators
 from tlbook.data.augment import affine_maps, check_affine, check_square, moved
 from tlbook.data.ranges import check_form, check_range, whole_bytes
 from tlbook.errors import TlbookError
 
 __all__ = ["Affine", "Crop", "Light", "PerImage"]
-
-declare_missing_operators()  # whoever imports this module may import torchvision after it
 
 
 class Crop(nn.Module):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,12 +10,12 @@ from torch.func import functional_call
 from tlbook._checks import check_number
 from tlbook.losses import cross_entropy, domain_adversarial
 from tlbook.methods._parts import both, check_domain_head, check_rows, encode
-from tlbook.methods.method import Batch, Method, Phase, Place, copy_weights
+from tlbook.methods.method import Batch, Phase, Place, TwoEncoders, copy_weights
 
 __all__ = ["ADDA"]
 
 
-class ADDA(Method):
+class ADDA(TwoEncoders):
     """Adversarial discriminative domain adaptation (Tzeng, Hoffman, Saenko and Darrell, CVPR 2017).
 
     Two encoders, one for each domain, and two phases. First the source encoder M_s and the classifier C learn from
@@ -30,8 +28,9 @@ class ADDA(Method):
     cut; its code gives D the class logits, and so has the whole network as M_t: features that end in the logits, and
     ``nn.Identity()`` as label head.
 
-    ``forward`` classifies the target, by M_t and C. For the source there is ``source_features``. While D and M_t
-    learn, M_s is in evaluation mode: no statistics move and dropout is off.
+    ``forward`` classifies the target, by M_t and C; the source, by M_s and C, where ``nets.classify_as(method,
+    "source")``, or ``statistics="source"`` in :mod:`tlbook.evaluate`, says that the rows come from there. While D and
+    M_t learn, M_s is in evaluation mode: no statistics move and dropout is off.
 
     Args:
         features: M_t, from inputs N×… to features N×D; M_s is a copy of it.
@@ -70,7 +69,6 @@ class ADDA(Method):
         check_number("rate", rate, above=0, hint="1 keeps the first phase's learning rate")
         check_domain_head("domain_head", domain_head)
         super().__init__(features, label_head)
-        self.source_features = copy.deepcopy(features)
         self.domain_head = domain_head
         self.share, self.rate = share, rate
 

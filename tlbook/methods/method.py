@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +18,9 @@ from tlbook._files import whole_file
 from tlbook.errors import TlbookError
 from tlbook.methods._parts import encode
 from tlbook.methods.place import Place
+from tlbook.nets.norm import PerDomain
 
-__all__ = ["Batch", "Method", "Phase", "Place", "copy_weights", "evaluating", "parts_of", "rests"]
+__all__ = ["Batch", "Method", "Phase", "Place", "TwoEncoders", "copy_weights", "evaluating", "parts_of", "rests"]
 
 
 class Batch(NamedTuple):
@@ -82,8 +84,13 @@ class Method(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         """Class logits, N×K, of inputs N×…."""
-        logits: Tensor = self.label_head(encode(self.features, x, self.label_head))
+        logits: Tensor = self.label_head(encode(self.current_features, x, self.label_head))
         return logits
+
+    @property
+    def current_features(self) -> nn.Module:
+        """The features that ``forward`` uses: where there are two, those for the domain that is classified."""
+        return self.features
 
     @abstractmethod
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
@@ -149,6 +156,42 @@ class Method(nn.Module, ABC):
             )
         self.load_state_dict(state)
         return self
+
+
+class TwoEncoders(PerDomain, Method):
+    """A method with an encoder for each domain, alike at first.
+
+    ``forward`` classifies rows of the target, by ``features``; rows of the source, by ``source_features``, where
+    :func:`tlbook.nets.classify_as` says so, or ``statistics="source"`` in :mod:`tlbook.evaluate`.
+
+    Args:
+        features: the target's encoder; the source's, ``source_features``, is a copy.
+        label_head: of both.
+
+    Example:
+        >>> from tlbook import nets
+        >>> from tlbook.methods import ADDA
+        >>> method = ADDA(nn.Linear(2, 3), nn.Linear(3, 2), nn.Linear(3, 1))
+        >>> _ = method.source_features.requires_grad_(False).weight.zero_()
+        >>> x = torch.ones(1, 2)
+        >>> with nets.classify_as(method, "source"):
+        ...     method(x).equal(method.label_head(method.source_features(x)))
+        True
+        >>> method(x).equal(method.label_head(method.features(x)))
+        True
+    """
+
+    source_features: nn.Module
+
+    def __init__(self, features: nn.Module, label_head: nn.Module) -> None:
+        super().__init__(features, label_head)
+        self.source_features = copy.deepcopy(features)
+        self.domain = "target"
+
+    @property
+    def current_features(self) -> nn.Module:
+        """The encoder of the domain that is classified."""
+        return self.source_features if self.domain == "source" else self.features
 
 
 def rests(module: nn.Module) -> bool:

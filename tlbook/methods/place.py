@@ -18,7 +18,9 @@ class Place:
         spaces: ``"homogeneous"`` where source and target share their input space, else ``"heterogeneous"``.
         arrival: ``"offline"`` where all data is there at the start, else ``"online"``.
         source_labels: whether the source must be labelled.
-        needs_target: whether it learns from unlabelled rows of the target.
+        needs_target: whether it learns from unlabelled rows of the target. A method that needs none and knows no label
+            of it either is a baseline: :func:`tlbook.fit` takes a target beside it, for the sake of one call that
+            serves all that are compared, and hands none of it on. Any other method that never reads one refuses it.
     """
 
     target_labels: Literal["all", "few", "none"]

@@ -14,7 +14,8 @@ class SourceOnly(Method):
     """Ordinary supervised training: minimise L_y on labelled data and hope.
 
     Trained on the source it is the baseline; trained on the labelled target it is the oracle. A target that
-    :func:`tlbook.fit` is given is not looked at, so that one call serves this and the methods it is compared with.
+    :func:`tlbook.fit` is given is not looked at, so that one call serves this and the methods it is compared with: the
+    only method of the book that takes one and reads nothing of it (see :class:`tlbook.methods.Place`).
 
     Args:
         features: a module from inputs N×… to features N×D.

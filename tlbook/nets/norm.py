@@ -14,17 +14,30 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tlbook._checks import check_choice, check_number, check_whole
 from tlbook.errors import TlbookError
 
-__all__ = ["DomainBatchNorm", "classify_as"]
+__all__ = ["DomainBatchNorm", "PerDomain", "classify_as"]
+
+Side = Literal["source", "target"]
 
 
-class DomainBatchNorm(_BatchNorm):
+class PerDomain:
+    """What answers for rows of the source otherwise than for rows of the target.
+
+    Attributes:
+        domain: whose rows it is given in evaluation; :func:`classify_as` says it.
+    """
+
+    domain: Side
+
+
+class DomainBatchNorm(PerDomain, _BatchNorm):
     """Batch normalisation that keeps the statistics of source and target apart and shares scale and shift.
 
     In training the batch holds source rows first, then as many target rows; each half is normalised by its own
-    mean and variance. In evaluation the running statistics of ``domain`` are used (``"target"`` unless
-    :func:`classify_as` says otherwise). The papers of adversarial adaptation are silent on the matter; the idea is
-    that of Li et al., *Revisiting batch normalization for practical domain adaptation* (2016). A network that has
-    batch normalisation already, such as a pre-trained one, is brought here by :meth:`convert`.
+    mean and variance, so :func:`tlbook.fit` refuses the layer where it is given rows of one domain only. In evaluation
+    the running statistics of ``domain`` are used (``"target"`` unless :func:`classify_as` says otherwise). The papers
+    of adversarial adaptation are silent on the matter; the idea is that of Li et al., *Revisiting batch normalization
+    for practical domain adaptation* (2016). A network that has batch normalisation already, such as a pre-trained one,
+    is brought here by :meth:`convert`.
 
     Args:
         channels: C of the rows N×C or images N×C×….
@@ -154,10 +167,12 @@ class DomainBatchNorm(_BatchNorm):
         return F.batch_norm(x, mean, var, self.weight, self.bias, self.training, momentum, self.eps)
 
 
-def classify_as(module: nn.Module, domain: Literal["source", "target"]) -> AbstractContextManager[None]:
-    """Say which domain's statistics every :class:`DomainBatchNorm` in ``module`` uses in evaluation.
+def classify_as(module: nn.Module, domain: Side) -> AbstractContextManager[None]:
+    """Say which domain the rows come from that ``module`` is to classify.
 
-    It holds from the call on; in a ``with`` statement until its end, after which each layer is as it was.
+    Every :class:`DomainBatchNorm` in it uses that domain's statistics in evaluation, and a method with an encoder for
+    each domain, ADDA or IWAN, that domain's encoder. It holds from the call on; in a ``with`` statement until its end,
+    after which each part is as it was.
 
     Args:
         module: any module.
@@ -175,16 +190,16 @@ def classify_as(module: nn.Module, domain: Literal["source", "target"]) -> Abstr
         'target'
     """
     check_choice("domain", domain, ("source", "target"))
-    before = {layer: layer.domain for layer in module.modules() if isinstance(layer, DomainBatchNorm)}
-    for layer in before:
-        layer.domain = domain
+    before: dict[PerDomain, Side] = {part: part.domain for part in module.modules() if isinstance(part, PerDomain)}
+    for part in before:
+        part.domain = domain
     return _put_back(before)
 
 
 @contextmanager
-def _put_back(before: dict[DomainBatchNorm, str]) -> Iterator[None]:
+def _put_back(before: dict[PerDomain, Side]) -> Iterator[None]:
     try:
         yield
     finally:
-        for layer, domain in before.items():
-            layer.domain = domain
+        for part, domain in before.items():
+            part.domain = domain

@@ -21,7 +21,7 @@ class Pixels(nn.Module):
 
     By default ½ is subtracted, as in the DANN paper: a constant, so that nothing about the target can leak in through
     statistics of the data. A pre-trained network wants what it was trained with; that of ImageNet is
-    ``Pixels(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))``.
+    ``Pixels(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))``. Both are saved and loaded with the weights.
 
     Args:
         mean: of the pixels in 0 … 1; a number, or one a channel.
@@ -39,17 +39,20 @@ class Pixels(nn.Module):
         tensor([2., 3.])
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mean: float | Sequence[float] = 0.5, std: float | Sequence[float] = 1.0) -> None:
         super().__init__()
         hint = "give those of pixels in 0 … 1, not in 0 … 255"
-        self.mean = check_numbers("mean", _numbers(mean), at_least=0, at_most=1, hint=hint)
-        self.std = check_numbers("std", _numbers(std), above=0, at_most=1, hint=hint)
-        if len({len(self.mean), len(self.std)} - {1}) > 1:
+        means = check_numbers("mean", _numbers(mean), at_least=0, at_most=1, hint=hint)
+        deviations = check_numbers("std", _numbers(std), above=0, at_most=1, hint=hint)
+        if len({len(means), len(deviations)} - {1}) > 1:
             raise TlbookError(
-                f"mean has {len(self.mean)} channels, std {len(self.std)}; expected as many: give one number for all"
+                f"mean has {len(means)} channels, std {len(deviations)}; expected as many: give one number for all"
             )
-        for name, numbers in (("_mean", self.mean), ("_std", self.std)):
-            self.register_buffer(name, torch.tensor(numbers).view(-1, 1, 1), persistent=False)
+        self.register_buffer("mean", _constant(means))
+        self.register_buffer("std", _constant(deviations))
 
     def forward(self, x: Tensor) -> Tensor:
         """Floats of the shape of x, and of its type where that is floating point."""
@@ -62,25 +65,23 @@ class Pixels(nn.Module):
                 f"the batch has type {x.dtype}; expected images as uint8 0…255 or floats 0…1: convert with "
                 "x.to(torch.uint8)"
             )
-        return (pixels - self._constant("mean", pixels)).div_(self._constant("std", pixels))
+        channels = max(self.mean.numel(), self.std.numel())
+        if channels > 1 and (x.dim() < 3 or x.shape[-3] != channels):
+            raise TlbookError(
+                f"the batch has shape {tuple(x.shape)}, and Pixels {channels} channels; expected N×{channels}×H×W: "
+                f"bring the images to it with .images(channels={channels})"
+            )
+        return (pixels - self.mean.to(pixels.dtype)).div_(self.std.to(pixels.dtype))
 
     def extra_repr(self) -> str:
         """The settings, as printing a network shows them."""
-        return f"mean={self.mean}, std={self.std}"
-
-    def _constant(self, name: str, x: Tensor) -> float | Tensor:
-        """One number, or one a channel of x."""
-        numbers: list[float] = getattr(self, name)
-        if len(numbers) == 1:
-            return numbers[0]
-        if x.dim() < 3 or x.shape[-3] != len(numbers):
-            raise TlbookError(
-                f"the batch has shape {tuple(x.shape)}, and Pixels {len(numbers)} channels; expected "
-                f"N×{len(numbers)}×H×W: bring the images to it with .images(channels={len(numbers)})"
-            )
-        constant: Tensor = getattr(self, f"_{name}")
-        return constant.to(x.dtype)
+        return f"mean={self.mean.flatten().tolist()}, std={self.std.flatten().tolist()}"
 
 
 def _numbers(value: float | Sequence[float]) -> Any:
     return [value] if isinstance(value, Real) or getattr(value, "ndim", 1) == 0 else value
+
+
+def _constant(numbers: list[float]) -> Tensor:
+    """One number for all, or C×1×1, one a channel."""
+    return torch.tensor(numbers).view(-1, 1, 1) if len(numbers) > 1 else torch.tensor(numbers[0])

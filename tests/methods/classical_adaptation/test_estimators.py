@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.spatial.distance import cdist
 from sklearn.base import TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -17,8 +18,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from tlbook._arrays import LARGEST, as_matrix
 from tlbook.errors import TlbookError
 from tlbook.methods import BDA, GFK, JDA, TCA, SubspaceAlignment
+from tlbook.methods.classical_adaptation.baselines import NoAdaptation, PooledPCA
 
 Matrix = NDArray[np.float64]
 METHODS = [
@@ -62,6 +65,51 @@ def on_itself(cls: type[Any]) -> type[Any]:
 @parametrize_with_checks([on_itself(cls)() for cls in CLASSES])
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+DEFAULTS: dict[type[Any], dict[str, Any]] = {
+    TCA: {
+        "dim": 30,
+        "mu": 1.0,
+        "kernel": "linear",
+        "bandwidth": None,
+        "landmarks": None,
+        "whiten": False,
+        "classifier": None,
+        "seed": 0,
+    },
+    GFK: {"dim": 20, "classifier": None},
+    SubspaceAlignment: {"dim": 20, "classifier": None},
+    JDA: {"dim": 100, "lam": 1.0, "iterations": 10, "whiten": False, "classifier": None},
+    BDA: {"dim": 100, "lam": 1.0, "iterations": 10, "balance": 0.5, "whiten": False, "classifier": None},
+    NoAdaptation: {"classifier": None},
+    PooledPCA: {"dim": 30, "classifier": None},
+}
+
+
+@pytest.mark.parametrize("cls", DEFAULTS)
+def test_the_defaults_are_those_of_the_papers(cls: type[Any]) -> None:
+    assert cls().get_params() == DEFAULTS[cls]
+    for ask in (cls.transform, cls.predict, cls.score):
+        assert inspect.signature(ask).parameters["domain"].default == "target"
+
+
+@pytest.mark.parametrize("cls", DEFAULTS)
+def test_the_classifier_is_the_nearest_neighbour(cls: type[Any]) -> None:
+    xs, ys, xt = rows()
+    ys = np.random.default_rng(1).permutation(ys)  # a vote of several would be another answer
+    dim = {"dim": 2} if "dim" in DEFAULTS[cls] else {}
+    fitted = cls(**dim).fit(xs, ys, xt)
+    nearest = cdist(fitted.transform(xt), fitted.source_z_).argmin(axis=1)
+    assert np.array_equal(fitted.predict(xt), ys[nearest])
+
+
+def test_numbers_up_to_the_largest_are_taken() -> None:
+    x = np.array([[LARGEST, 0.0], [0.0, -LARGEST]])
+    assert np.array_equal(as_matrix("x", x), x)
+    for beyond in (np.nextafter(LARGEST, np.inf), -np.nextafter(LARGEST, np.inf)):
+        with pytest.raises(TlbookError, match=r"^x reaches 1e\+60; expected at most 1e\+60: standardise the features$"):
+            as_matrix("x", [[beyond]])
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -182,6 +182,31 @@ def test_the_estimate_knows_where_the_shift_is() -> None:
     assert 0 <= estimate_balance(x, y, other, y) <= 1
 
 
+def line(wrong: int, n: int, side: float) -> Matrix:
+    """2n rows: what trains the classifier lies at ±1, what tests it near 0, some of it on the wrong side."""
+    held = np.where(np.arange(n) < wrong, -side, side) / 100
+    return np.stack([np.full(n, side), held], axis=1).reshape(-1, 1)
+
+
+def test_the_estimate_counts_the_errors_of_each_domain_by_half() -> None:
+    # for each class: of so many held-out source rows so many are taken for target rows, and the reverse
+    counts = [(2, 8, 2, 4), (0, 8, 1, 4), (2, 2, 2, 2), (0, 1, 0, 1)]
+    xs = np.concatenate([line(wrong, n, -1.0) for wrong, n, _, _ in counts])
+    xt = np.concatenate([line(wrong, n, 1.0) for _, _, wrong, n in counts])
+    ys, guess = (np.repeat(np.arange(4), [2 * row[i] for row in counts]) for i in (1, 3))
+    wrong_s, n_s, wrong_t, n_t = np.transpose(counts)
+    distances = 2 - 2 * (wrong_s / n_s + wrong_t / n_t)
+    assert distances.tolist() == [0.5, 1.5, -2.0, 2.0]  # worse than a coin is no distance; two rows a domain are enough
+    of_classes = distances.clip(0).sum()
+    whole = 2 - 2 * (wrong_s.sum() / n_s.sum() + wrong_t.sum() / n_t.sum())
+    assert estimate_balance(xs, ys, xt, guess) == pytest.approx(1 - whole / (whole + of_classes))
+    # a class of one row on a side stays out, and its rows count in the whole
+    xs, ys = np.concatenate([xs, [[-1.0]]]), np.append(ys, 4)
+    xt, guess = np.concatenate([xt, line(0, 1, 1.0)]), np.append(guess, [4, 4])
+    whole = 2 - 2 * (wrong_s.sum() / n_s.sum() + wrong_t.sum() / (n_t.sum() + 1))
+    assert estimate_balance(xs, ys, xt, guess) == pytest.approx(1 - whole / (whole + of_classes))
+
+
 def test_the_estimate_is_used_and_recorded() -> None:
     xs, ys, xt = rows()
     method = BDA(dim=3, iterations=3, balance="estimate").fit(xs, ys, xt)

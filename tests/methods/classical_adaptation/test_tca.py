@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.metrics.pairwise import rbf_kernel
 
@@ -52,6 +53,25 @@ def test_the_vectors_solve_the_nonsymmetric_problem(shape: tuple[int, int, int],
     assert np.linalg.norm(residual, axis=0).max() < 1e-8
     leading = np.sort(np.linalg.eigvals(problem).real)[::-1][:4]
     assert tca.eigenvalues_ == pytest.approx(leading, rel=1e-8)
+
+
+# With 2·dim + 1 of the n samples and more the problem is solved whole, below that by iterations.
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("dim", [1, 9, 10, 11, 20])
+@pytest.mark.parametrize("mu", [0.01, 1.0])
+def test_as_many_vectors_as_there_are_solve_the_problem_too(mu: float, dim: int, whiten: bool) -> None:
+    xs, ys, xt = rows(12, 9, 6)
+    xs, xt = xs / 10, xt / 10
+    k, mmd, h = matrices(xs, xt, "rbf", bandwidth=0.5)
+    penalty, scatter = k @ mmd @ k + mu * np.eye(21), k @ h @ k
+    values, vectors = scipy.linalg.eigh(scatter, penalty)
+    tca = TCA(dim, mu=mu, kernel="rbf", bandwidth=0.5, whiten=whiten).fit(xs, ys, xt)
+    assert tca.eigenvalues_ == pytest.approx(values[::-1][:dim], rel=1e-8)
+    expected = vectors[:, ::-1][:, :dim]
+    scale = np.sqrt(np.diag(expected.T @ scatter @ expected)) if whiten else np.linalg.norm(expected, axis=0)
+    assert np.abs(tca.weights_) == pytest.approx(np.abs(expected / scale), abs=1e-6 * (1 / scale).max())
+    assert tca.source_z_ == pytest.approx(k[:12] @ tca.weights_)
+    assert tca.transform(xt) == pytest.approx(k[12:] @ tca.weights_)
 
 
 @pytest.mark.parametrize("mu", MUS)
@@ -182,3 +202,11 @@ def test_a_median_distance_of_0_asks_for_a_bandwidth() -> None:
         TCA(dim=1, kernel="rbf").fit(xs, np.arange(10) % 2, xt)
     z = TCA(dim=1, kernel="rbf", bandwidth=1.0).fit(xs, np.arange(10) % 2, xt).transform(xt)
     assert np.isfinite(z).all()
+
+
+@pytest.mark.parametrize(("n", "exact"), [(1000, True), (1001, False)])
+def test_the_median_is_that_of_all_samples_up_to_a_thousand(n: int, exact: bool) -> None:
+    x = np.random.default_rng(0).normal(size=(n, 2))
+    tca = TCA(dim=1, kernel="rbf", landmarks=5).fit(x[:500], np.arange(500) % 2, x[500:])
+    assert (tca.bandwidth_ == np.median(pdist(x))) == exact
+    assert tca.bandwidth_ == pytest.approx(np.median(pdist(x)), rel=0.01)

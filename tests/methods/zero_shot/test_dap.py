@@ -101,3 +101,13 @@ def test_a_classifier_that_is_certain_gives_finite_scores() -> None:
 def test_a_classifier_without_probabilities_is_refused() -> None:
     with pytest.raises(TlbookError, match=r"^classifier is RidgeClassifier\(\), which has no predict_proba[^\n]*$"):
         DAP(RidgeClassifier()).fit(*problem(), SEEN)
+
+
+def test_a_value_at_the_mean_of_the_seen_classes_is_no_attribute() -> None:
+    x, y = problem()
+    method = DAP().fit(x, y, np.column_stack([SEEN[:, 0], [0.0, 0.25, 0.5, 0.75, 1.0]]))
+    assert method.prior_[1] == 2 / 5
+    at = np.array([[0.0, 0.5], [0.0, 0.0], [0.0, 1.0]])
+    scores = method.scores(x, at)
+    assert np.array_equal(scores[:, 0], scores[:, 1])
+    assert not np.array_equal(scores[:, 0], scores[:, 2])

@@ -75,3 +75,13 @@ def test_bad_input_is_one_line() -> None:
     for x in (clusters(9, 0), np.full((20, 2), np.nan), np.zeros(20), np.zeros((20, 2, 2))):
         with pytest.raises(TlbookError, match=r"^x cannot be used: [^\n]*; expected finite numbers, N×D,[^\n]*$"):
             Gate().fit(x)
+
+
+def test_what_is_as_usual_as_the_threshold_is_not_novel() -> None:
+    class Same(KernelDensity):
+        def score_samples(self, X: Any) -> Any:
+            return np.zeros(len(X))
+
+    gate = Gate(Same()).fit(clusters(50, 0))
+    assert gate.threshold_ == 0
+    assert not gate.predict(clusters(50, 1)).any()

@@ -95,3 +95,21 @@ def test_digits_of_some_classes() -> None:
     domain = Domain("d", torch.zeros(1, 1, 9, 9, dtype=torch.uint8), None, ("0",))
     with pytest.raises(TlbookError):
         table.describe(domain)
+
+
+def test_the_settings_that_may_be_chosen() -> None:
+    grid = [(gamma, alpha) for gamma in (10.0, 100.0, 1000.0, 10_000.0) for alpha in (0.1, 1.0, 10.0)]
+    for name, (reads, described_by) in {
+        "DAP": ("measures", "measures"),
+        "ESZSL": ("measures", "measures"),
+        "ESZSL, from pictures": ("pictures", "measures"),
+        "Embedding of pictures": ("pictures", "pictures"),
+        "nearest description": ("measures", "measures"),
+    }.items():
+        setting = table.METHODS[name]
+        assert (setting.reads, setting.described_by) == (reads, described_by)
+        if name.startswith("ESZSL"):
+            assert [(each.gamma, each.alpha) for each in setting.candidates] == grid
+    assert [each.classifier.C for each in table.METHODS["DAP"].candidates] == [0.001, 0.01, 0.1]
+    assert [each.gamma for each in table.METHODS["Embedding of pictures"].candidates] == [1.0, 10.0, 100.0, 1000.0]
+    assert len(table.METHODS) == 5

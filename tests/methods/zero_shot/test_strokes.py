@@ -62,6 +62,11 @@ def test_ends_of_strokes_are_counted_by_quarter() -> None:
     assert sum(ends("T")) == 3
 
 
+def test_the_width_is_the_share_of_columns_with_ink() -> None:
+    for sign, width in (("—", 1.0), ("O", 1.0), ("|", 1 / 6)):
+        assert measured(sign)["width"] == pytest.approx(width, abs=0.06)
+
+
 @pytest.mark.parametrize("sign", ["—", "|", "/", "\\"])
 def test_a_straight_stroke_runs_in_its_direction(sign: str) -> None:
     found = measured(sign)

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tlbook.errors import TlbookError
 from tlbook.methods import DAP, ESZSL, LinearEmbedding
+from tlbook.methods.zero_shot.gate import Gate
 from tlbook.taxonomy import entries
 
 Matrix = NDArray[np.float64]
@@ -70,6 +71,19 @@ def as_classifier(cls: type[Any]) -> type[Any]:
 @parametrize_with_checks([as_classifier(cls)() for cls in CLASSES])
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("cls", "defaults"),
+    [
+        (DAP, {"classifier": None}),
+        (ESZSL, {"gamma": 1.0, "alpha": 1.0}),
+        (LinearEmbedding, {"dim": None, "gamma": 1.0}),
+        (Gate, {"detector": None, "alarms": 0.05, "seed": 0}),
+    ],
+)
+def test_the_defaults_are_those_of_the_docstrings(cls: type[Any], defaults: dict[str, Any]) -> None:
+    assert cls().get_params() == defaults
 
 
 @pytest.mark.parametrize("cls", CLASSES)

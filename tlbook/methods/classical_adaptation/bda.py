@@ -103,9 +103,8 @@ def estimate_balance(source_x: Matrix, source_y: NDArray[Any], target_x: Matrix,
         >>> estimate_balance(x, y, x + 20, y)  # both classes have moved, and so has the whole
         0.6666666666666667
     """
-    groups = [(source_y == c, pseudo_y == c) for c in np.unique(source_y)]
     d_m = _a_distance(source_x, target_x)
-    d_c = sum(_a_distance(source_x[s], target_x[t]) for s, t in groups if min(s.sum(), t.sum()) >= 2)
+    d_c = sum(_a_distance(source_x[source_y == c], target_x[pseudo_y == c]) for c in np.unique(source_y))
     return 1 - d_m / (d_m + d_c) if d_m + d_c > 0 else 0.5
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from tlbook._checks import check_number
 from tlbook.losses import cross_entropy, domain_adversarial, entropy, gradient_reversal
 from tlbook.methods._parts import both, check_domain_head, check_rows, encode
-from tlbook.methods.method import Batch, Method, Phase, Place, copy_weights, evaluating
+from tlbook.methods.method import Batch, Phase, Place, TwoEncoders, copy_weights, evaluating
 
 __all__ = ["IWAN", "importance_weights", "iwan_lambda"]
 
@@ -58,13 +57,16 @@ def importance_weights(domain_logits: Tensor) -> Tensor:
     return w / w.mean().clamp_min(torch.finfo(w.dtype).tiny)  # all 0 rather than NaN where no row could be mistaken
 
 
-class IWAN(Method):
+class IWAN(TwoEncoders):
     """Importance weighted adversarial nets (Zhang, Ding, Li and Ogunbona, CVPR 2018).
 
     First F_s and the label head C learn from the source and are frozen. Then the target's features F_t, which begin as
     a copy of F_s, are drawn to the source's by a game against a discriminator D₀ in which each source row counts w. The
     weights come from a first discriminator D, which tells source features from target features and does nothing else:
     a source row that D would never take for a target row belongs to a class that the target does not have.
+
+    ``forward`` classifies the target, by F_t and C; the source, by F_s and C, where ``nets.classify_as(method,
+    "source")``, or ``statistics="source"`` in :mod:`tlbook.evaluate`, says that the rows come from there.
 
     Args:
         features: inputs N×… to features N×D; becomes F_t, and a copy of it F_s.
@@ -105,7 +107,6 @@ class IWAN(Method):
         check_domain_head("weigher", weigher)
         check_domain_head("domain_head", domain_head)
         super().__init__(features, label_head)
-        self.source_features = copy.deepcopy(features)
         self.weigher = weigher
         self.domain_head = domain_head
         self.upper = upper
