@@ -47,7 +47,7 @@ def test_the_soft_graph_is_a_softmax_over_what_is_earlier() -> None:
 
 
 @pytest.mark.parametrize("normalisation", ["sparse", "softmax"])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_columns_sum_to_1_or_have_no_edge(normalisation: str, dtype: torch.dtype) -> None:
     s, mask = scores(rows=40)
     columns = attention(s.to(dtype), mask, normalisation).sum(dim=-2)  # type: ignore[arg-type]

@@ -181,6 +181,7 @@ def test_a_setting_of_the_learner_reaches_the_part_that_it_names() -> None:
     for direction in (made.ahead, made.back):
         graph = direction.graph
         assert graph.to_keys.weight.shape == graph.to_queries.weight.shape == (3 * 2 * 5, 6)
+        assert graph.to_keys.bias is graph.to_queries.bias is None
         assert graph.b.shape == (3, 2)
         assert torch.equal(graph.b, torch.ones(3, 2))
         assert graph.place.weight.shape == (11, 6)

@@ -157,6 +157,14 @@ def test_a_share_of_nothing_is_no_phase(share: float, phases: list[str]) -> None
     assert [phase.name for phase in method(share=share).phases()] == phases
 
 
+def test_each_phase_names_the_parts_that_learn_and_their_share() -> None:
+    made = method(share=0.25)
+    first, second = made.phases()
+    assert first.learns == (made.features.learner,)
+    assert second.learns == (made.features.reader, made.label_head)
+    assert (first.share, second.share) == (0.25, 0.75)
+
+
 def test_the_label_of_no_row_reaches_the_first_phase() -> None:
     source, target = domains()
     found = []
