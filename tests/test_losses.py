@@ -282,6 +282,10 @@ def test_mk_mmd2_is_the_double_sum_around_the_median(multipliers: tuple[float, .
     assert losses.mk_mmd2(x, y, multipliers, weights, unbiased).item() == pytest.approx(mixed, abs=1e-12)
 
 
+def test_the_kernels_double_their_variance_from_each_to_the_next() -> None:
+    assert [round(multiplier**2, 12) for multiplier in losses.DOUBLINGS] == [0.25, 0.5, 1.0, 2.0, 4.0]
+
+
 def test_the_median_carries_no_gradient() -> None:
     x, y = random(6, 2), random(6, 2, seed=1)
     free, fixed = x.clone().requires_grad_(), x.clone().requires_grad_()

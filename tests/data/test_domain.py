@@ -236,3 +236,10 @@ def test_checksum_ignores_name_and_layout_only(domain):
     same = dataclasses.replace(domain.to("cpu"), name="other")
     assert checksum(same) == checksum(domain)
     assert len({checksum(d) for d in (domain, domain.unlabelled(), domain.images(1), domain.take(domain.y < 2))}) == 4
+
+
+def test_images_that_have_the_form_already_are_not_copied() -> None:
+    for x in (torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.zeros(3, 3, 8, 8)):
+        domain = Domain("d", x, None, ("a",))
+        for form in ({}, {"size": 8}, {"channels": 3}, {"channels": 3, "size": 8}):
+            assert domain.images(**form).x.data_ptr() == x.data_ptr()

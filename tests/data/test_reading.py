@@ -84,6 +84,19 @@ def test_a_picture_may_be_one_pixel(photos: Path) -> None:
     assert Domain.from_dataset("mine", Pictures(), size=1).x.shape == (3, 3, 1, 1)
 
 
+def test_folders_that_are_linked_are_read(photos: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "more").mkdir(parents=True)
+    picture(seed=7).save(elsewhere / "more" / "g.png")
+    before = Domain.from_folder(photos, size=16)
+    (photos / "cat" / "linked").symlink_to(elsewhere / "more", target_is_directory=True)
+    (photos / "owl").symlink_to(elsewhere, target_is_directory=True)
+    domain = Domain.from_folder(photos, size=16)
+    assert domain.classes == ("cat", "dog", "owl")
+    assert len(domain) == len(before) + 2
+    assert torch.equal(domain.x[-1], pixels(picture(seed=7), 16, 3))
+
+
 def test_a_turned_picture_stands_upright(photos: Path) -> None:
     image = picture((40, 30))
     exif = Image.Exif()
