@@ -58,3 +58,16 @@ def test_the_networks_have_the_sizes_that_the_rows_state() -> None:
     assert all(method.reconstruction == 0.0005 for method in (paper, small))
     for row, network in ((capsules.MNIST, paper), (capsules.MNIST_SHORT, small)):
         assert [p.shape for p in row.method(0).parameters()] == [p.shape for p in network.parameters()]
+
+
+def test_the_words_for_the_networks_are_those_of_their_layers() -> None:
+    for row in (capsules.MNIST, capsules.MNIST_SHORT):
+        method = row.method(0)
+        _, conv, _, primary, digits = method.features
+        classes, width, _, long = digits.weight.shape
+        kinds = primary.conv.weight.shape[0] // width
+        sizes = ", ".join(str(p.shape[0]) for p in method.decoder.parameters() if p.dim() == 2)
+        assert row.network == (
+            f"conv {conv.weight.shape[0]}×9×9, {kinds} kinds of capsules of {width} by 9×9 with stride "
+            f"{primary.conv.stride[0]}, {classes} capsules of {long}; decoder {sizes}"
+        )
