@@ -6,14 +6,29 @@ Every public entry of the package checks its settings with these. Nothing here n
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tlbook.errors import TlbookError
 
-__all__ = ["check_choice", "check_number", "check_numbers", "check_whole"]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = [
+    "check_choice",
+    "check_function",
+    "check_list",
+    "check_module",
+    "check_number",
+    "check_numbers",
+    "check_path",
+    "check_tensor",
+    "check_whole",
+    "shown",
+]
 
 Choice = TypeVar("Choice")
 
@@ -136,6 +151,97 @@ def check_choice(name: str, value: Any, choices: Sequence[Choice], hint: str = "
     raise TlbookError(_line(name, value, expected, f"did you mean {near[0]!r}?" if near else hint))
 
 
+def check_list(name: str, values: Any, expected: str) -> list[Any]:
+    """The values of a list, tuple, array or other collection as a list; a word is none.
+
+    Args:
+        name: of the argument.
+        values: what was given.
+        expected: what a right one is, in a few words.
+
+    Raises:
+        TlbookError: for what has no elements.
+
+    Example:
+        >>> check_list("classes", 3, "names such as ('cat', 'dog')")
+        Traceback (most recent call last):
+        tlbook.errors.TlbookError: classes is 3; expected names such as ('cat', 'dog')
+    """
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes) and getattr(values, "ndim", 1) != 0:
+        return list(values)
+    raise TlbookError(_line(name, values, expected, ""))
+
+
+def check_function(name: str, value: Any, expected: str) -> Any:
+    """The value, where it can be called and is no class; arguments and errors as for :func:`check_list`.
+
+    Example:
+        >>> check_function("train", None, "a function from a source and a target to a model")
+        Traceback (most recent call last):
+        tlbook.errors.TlbookError: train is None; expected a function from a source and a target to a model
+    """
+    if callable(value) and not isinstance(value, type):
+        return value
+    raise TlbookError(_line(name, value, expected, ""))
+
+
+def check_path(name: str, value: Any) -> str:
+    """The value as a path, where it is a word or a path of pathlib's.
+
+    Raises:
+        TlbookError: for anything else.
+
+    Example:
+        >>> check_path("folder", None)
+        Traceback (most recent call last):
+        tlbook.errors.TlbookError: folder is None; expected a path, such as 'photos'
+    """
+    if isinstance(value, str | os.PathLike) and isinstance(path := os.fspath(value), str):
+        return path
+    raise TlbookError(_line(name, value, "a path, such as 'photos'", ""))
+
+
+def check_module(name: str, value: Any, expected: str = "a torch module") -> nn.Module:
+    """The value, where it is a torch module; arguments and errors as for :func:`check_list`.
+
+    Example:
+        >>> check_module("features", "resnet18")
+        Traceback (most recent call last):
+        tlbook.errors.TlbookError: features is 'resnet18'; expected a torch module
+    """
+    from torch import nn
+
+    if isinstance(value, nn.Module):
+        return value
+    raise TlbookError(_line(name, value, expected, ""))
+
+
+def check_tensor(name: str, value: Any, expected: str = "a tensor") -> Tensor:
+    """The value, where it is a tensor; arguments and errors as for :func:`check_list`.
+
+    Example:
+        >>> check_tensor("x", [1.0])
+        Traceback (most recent call last):
+        tlbook.errors.TlbookError: x is [1.0]; expected a tensor
+    """
+    from torch import Tensor
+
+    if isinstance(value, Tensor):
+        return value
+    raise TlbookError(_line(name, value, expected, ""))
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: as Python writes it, or its type's name where that is long.
+
+    Example:
+        >>> shown("cat"), shown(list(range(100)))
+        ("'cat'", 'list')
+    """
+    text = repr(value)
+    return text if len(text) <= 80 and "\n" not in text else type(value).__name__
+
+
 def _single(value: Any) -> float | None:
     """One real number, or None for what is none; a bool is none."""
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # numpy's scalars and tensors of one number
@@ -153,6 +259,4 @@ def _range(above: float | None, at_least: float | None, below: float | None, at_
 
 
 def _line(name: str, value: Any, expected: str, hint: str) -> str:
-    shown = repr(value)
-    shown = shown if len(shown) <= 80 and "\n" not in shown else type(value).__name__
-    return f"{name} is {shown}; expected {expected}" + (f": {hint}" if hint else "")
+    return f"{name} is {shown(value)}; expected {expected}" + (f": {hint}" if hint else "")

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from tlbook._arrays import as_array
-from tlbook._checks import check_number, check_whole
+from tlbook._checks import check_function, check_list, check_module, check_number, check_whole, shown
 from tlbook.data.domain import Domain
 from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
@@ -55,6 +55,9 @@ def apply(module: nn.Module, x: Tensor | NDArray[Any] | Domain, batch_size: int 
         >>> apply(nn.Flatten(), torch.zeros(3, 2, 2)).shape
         torch.Size([3, 4])
     """
+    check_module("module", module, "a torch module, such as method.features")
+    if isinstance(x, np.ndarray) and x.dtype.kind not in "biuf":
+        raise TlbookError(f"x is an array of {x.dtype}; expected numbers: convert it with x.astype(float)")
     rows = x.x if isinstance(x, Domain) else torch.from_numpy(x) if isinstance(x, np.ndarray) else x
     if not hasattr(rows, "shape") or not hasattr(rows, "device") or len(rows.shape) < 1 or rows.shape[0] == 0:
         given = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
@@ -196,6 +199,7 @@ def accuracy(method: nn.Module, domain: Domain, batch_size: int | None = None, s
 
 
 def _asked(module: nn.Module, statistics: Statistics) -> AbstractContextManager[None]:
+    check_module("method", module, "a method, or another torch module that gives logits")
     return nullcontext() if statistics is None else classify_as(module, statistics)
 
 
@@ -251,6 +255,13 @@ def transfer_matrix(
         array([[1.  , 0.25],
                [0.  , 0.75]])
     """
+    check_function("train", train, "a function from a source and a target to a predictor")
+    domains, tests = (
+        check_list(name, given, "a list of domains") for name, given in (("domains", domains), ("tests", tests))
+    )
+    for given in (*domains, *tests):
+        if not isinstance(given, Domain):
+            raise TlbookError(f"{shown(given)} is among the domains; expected a list of Domain: see Domain.from_arrays")
     if len(domains) != len(tests):
         raise TlbookError(f"{len(domains)} domains and {len(tests)} tests; expected a test split for each domain")
     if len({domain.classes for domain in (*domains, *tests)}) > 1:

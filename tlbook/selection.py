@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from tlbook import evaluate, losses
-from tlbook._checks import check_numbers
+from tlbook._checks import check_function, check_numbers, shown
 from tlbook.data.domain import Domain
 from tlbook.errors import TlbookError
 
@@ -125,6 +125,9 @@ def reverse_risk(
         True
     """
     _refuse_labels(target)
+    check_function("train", train, "a function from a source and a target to a trained method")
+    if not isinstance(source, Domain):
+        raise TlbookError(f"source is {shown(source)}; expected a Domain: see Domain.from_arrays")
     labelled = replace(target, y=evaluate.predict(method, target, statistics="target").to(target.x.device))
     back = train(labelled, source.unlabelled())
     return 1 - evaluate.accuracy(back, validation, statistics="target")  # the way back leads to the source

@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tlbook._arrays import Labels, Matrix, as_array, as_classes, as_labels, as_matrix, as_pair
-from tlbook._checks import check_number, check_numbers, check_whole
+from tlbook._checks import check_function, check_number, check_numbers, check_whole
 from tlbook.errors import TlbookError
 
 if TYPE_CHECKING:
@@ -319,6 +319,7 @@ def joint_error(learner: Learner, xs: Matrix, ys: Labels, xt: Matrix, yt: Labels
     if yt is None:
         raise TlbookError("yt is None; expected labels: λ cannot be measured without the labels of the target")
     ys, yt = as_labels("ys", ys, len(xs)), as_labels("yt", yt, len(xt))
+    check_function("learner", learner, "a function such as best_linear")
     weights = np.concatenate([np.full(len(xs), 1 / len(xs)), np.full(len(xt), 1 / len(xt))])
     h = learner(np.concatenate([xs, xt]), np.concatenate([ys, yt]), weights)
     return float((h(xs) != ys).mean() + (h(xt) != yt).mean())

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tlbook._checkpoint import Checkpoint, Stateful, identity, own_randomness
-from tlbook._checks import check_choice, check_number, check_whole
+from tlbook._checks import check_choice, check_number, check_whole, shown
 from tlbook._fit_checks import both_domains, check_domains, check_method, check_pixels, check_validation
 from tlbook._progress import tqdm, watched
 from tlbook._sampler import Sampler
@@ -462,6 +462,8 @@ def _import_compiler() -> None:
 
 def _place(device: str | torch.device, precision: str) -> tuple[torch.device, str]:
     """The device, and the precision that "auto" stands for there."""
+    if not isinstance(device, str | torch.device):
+        raise TlbookError(f"device is {shown(device)}; expected 'auto', 'cpu' or 'cuda'")
     count, device = torch.cuda.device_count(), str(device)
     if device == "auto":
         device = "cuda" if count else "cpu"
@@ -497,7 +499,7 @@ def _check_numbers(
     if clip is not None:
         check_number("clip", clip, above=0, hint="None cuts no gradient")
     if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
-        raise TlbookError(f"checkpoint is {checkpoint!r:.80}; expected the path of a file, or None")
+        raise TlbookError(f"checkpoint is {shown(checkpoint)}; expected the path of a file, or None")
     if patience is not None:
         check_whole("patience", patience, at_least=1, hint="None trains to the end")
         if validate is None:
@@ -517,7 +519,7 @@ def _check_callables(
         )
     if not callable(schedule):
         raise TlbookError(
-            f"schedule is {schedule!r:.80}; expected a function from the progress 0 … 1 to a factor on the learning "
+            f"schedule is {shown(schedule)}; expected a function from the progress 0 … 1 to a factor on the learning "
             "rate: give lambda p: 1 - p"
         )
     if patience is not None and len(phases) > 1:
@@ -553,7 +555,7 @@ def _augments(augment: Augment | Mapping[str, Augment] | None, target: Domain | 
     given = dict(augment) if isinstance(augment, Mapping) else dict.fromkeys(domains, augment)
     if set(given) - set(domains) or not given or not all(map(callable, given.values())):
         raise TlbookError(
-            f"augment is {augment!r:.120}; expected a function of a batch of images, or one for each of "
+            f"augment is {shown(augment)}; expected a function of a batch of images, or one for each of "
             f"{' and '.join(map(repr, domains))} in a dictionary"
         )
     from tlbook.methods.self_supervised import per_image  # brings torchvision

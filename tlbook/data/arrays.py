@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tlbook._checks import check_list
 from tlbook.errors import TlbookError
 
 __all__ = ["as_labels", "as_rows", "named_labels"]
@@ -131,7 +132,7 @@ def named_labels(name: str, y: Any, classes: Iterable[Any] | None) -> tuple[Tens
     (tensor([1, 0, 1]), ('1', '3'))
     """
     array = _labels(name, y)
-    given = None if classes is None else list(classes)
+    given = None if classes is None else check_list("classes", classes, "names such as ('cat', 'dog')")
     words = array.dtype.kind == "U"
     if not words:
         numbers = as_labels(name, y).cpu().numpy()
@@ -143,8 +144,9 @@ def named_labels(name: str, y: Any, classes: Iterable[Any] | None) -> tuple[Tens
     names = found if given is None else [str(c) for c in given]
     if unknown := [value for value in found if value not in names]:
         raise TlbookError(
-            f"{name}: {len(unknown)} labels such as {unknown[0]!r} are not among the classes {', '.join(names)[:200]}; "
-            "expected each label there: add it to classes, or mend its spelling"
+            f"{name}: {len(unknown)} labels such as {unknown[0]!r} are not among the classes "
+            f"{' '.join(', '.join(names).split())[:200]}; expected each label there: add it to classes, or mend its "
+            "spelling"
         )
     order = torch.tensor([names.index(value) for value in found])
     return order[torch.from_numpy(places.ravel())], tuple(names)

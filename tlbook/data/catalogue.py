@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 
+from tlbook._checks import shown
 from tlbook.data.digits import BLENDED, HANDWRITTEN
 from tlbook.data.domain import Domain
 from tlbook.data.mnist import FASHION_MNIST, MNIST
@@ -57,9 +58,9 @@ def find(name: str) -> Source | Collection:
     'free for research'
     """
     known = SOURCES | COLLECTIONS
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         near = " or ".join(difflib.get_close_matches(str(name), known, n=3) or SOURCES)
-        raise TlbookError(f"unknown data {name!r}, expected {near}; `tlbook data list` shows them all")
+        raise TlbookError(f"unknown data {shown(name)}, expected {near}; `tlbook data list` shows them all")
     return known[name]
 
 
@@ -84,9 +85,9 @@ def load(name: str, split: str = "train", root: str | os.PathLike[str] | None = 
     source = find(name)
     if isinstance(source, Collection):
         raise TlbookError(f"{name} is no domain by itself, expected one of the others; {source.reader} reads it")
-    if split not in source.sizes:
+    if not isinstance(split, str) or split not in source.sizes:
         splits = " or ".join(source.sizes)
-        raise TlbookError(f"{name} has no split {split!r}, expected {splits}; choose one of them")
+        raise TlbookError(f"{name} has no split {shown(split)}, expected {splits}; choose one of them")
     folder = data_root(root)
     try:
         x, y = source.read(split, Store(folder, download))

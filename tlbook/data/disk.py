@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tlbook._checks import check_path
 from tlbook._files import whole_file
 from tlbook.errors import TlbookError
 
@@ -148,7 +149,7 @@ class Writer:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(check_path("folder", folder))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             something = next(self.folder.iterdir(), None)
@@ -241,7 +242,7 @@ def open_folder(
     Raises:
         TlbookError: for a folder that is missing, half written, or has a file that is not as it was written.
     """
-    folder = Path(folder)
+    folder = Path(check_path("folder", folder))
     content = _list(folder)
     try:
         dtype, row = content["dtype"], tuple(content["row"])

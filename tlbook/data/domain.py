@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from tlbook._checks import check_number, check_whole
+from tlbook._checks import check_list, check_number, check_path, check_whole, shown
 from tlbook.data.arrays import as_labels, as_rows, named_labels
 from tlbook.data.disk import DiskRows, Writer, open_folder
 from tlbook.data.memory import check_fits
@@ -54,7 +54,7 @@ class Domain:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or "\n" in self.name:
             raise TlbookError(
-                f"name is {self.name!r}; expected a word or two for tables and messages: give name='cats'"
+                f"name is {shown(self.name)}; expected a word or two for tables and messages: give name='cats'"
             )
         object.__setattr__(self, "classes", self._names())
         x, y = self.x, self.y
@@ -178,7 +178,7 @@ class Domain:
         """
         from tlbook.data.reading import read_folder
 
-        return read_folder(path, size, channels, name, classes, disk)
+        return read_folder(check_path("path", path), size, channels, name, classes, disk)
 
     @classmethod
     def from_dataset(
@@ -320,7 +320,7 @@ class Domain:
         >>> domain.subset(classes=["owl", 0]).y
         tensor([0, 2])
         """
-        wanted = [self._number(c) for c in classes]
+        wanted = [self._number(c) for c in check_list("classes", classes, "names or numbers of classes")]
         return self.take(torch.isin(self.labels(), torch.tensor(wanted, dtype=torch.int64, device=self.x.device)))
 
     def per_class(self, n: int, seed: int) -> Domain:
@@ -394,7 +394,7 @@ class Domain:
             )
         check_images(self.name, self.x)
         have = self.x.shape[1]
-        channels = have if channels is None else channels
+        channels = have if channels is None else check_whole("channels", channels, at_least=1)
         if channels != have and (have, channels) not in ((1, 3), (3, 1)):
             raise TlbookError(
                 f"{self.name}: channels = {channels} given for images of {have}, expected {have}; "
@@ -428,6 +428,14 @@ class Domain:
                     "each batch by itself, .in_memory() brings all of it"
                 )
             return self
+        if not isinstance(device, str | torch.device):
+            raise TlbookError(f"device is {shown(device)}; expected the name of one, such as 'cpu' or 'cuda'")
+        try:
+            device = torch.device(device)
+        except RuntimeError as error:
+            raise TlbookError(
+                f"device is {shown(device)} ({str(error).splitlines()[0]:.80}); expected one such as 'cpu' or 'cuda'"
+            ) from None
         form = torch.channels_last if self.x.ndim == 4 else torch.preserve_format
         return replace(
             self,
@@ -457,7 +465,7 @@ class Domain:
         if isinstance(wanted, int) and 0 <= wanted < len(self.classes):
             return wanted
         raise TlbookError(
-            f"{self.name}: unknown class {wanted!r}, expected one of {', '.join(self.classes)}, "
+            f"{self.name}: unknown class {shown(wanted)}, expected one of {', '.join(self.classes)}, "
             f"or a number in 0…{len(self.classes) - 1}"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tlbook._checks import check_tensor
 from tlbook.errors import TlbookError
 
 __all__ = ["check_form", "check_images", "check_range", "whole_bytes"]
@@ -31,7 +32,7 @@ undo the normalisation
 
 def check_form(name: str, x: Tensor) -> None:
     """The shape and type of images, without a look at the pixels; errors as for :func:`check_images`."""
-    if x.ndim != 4:
+    if check_tensor(name, x).ndim != 4:
         raise TlbookError(f"{name} has shape {tuple(x.shape)}; expected a batch of images N×C×H×W")
     if x.dtype != torch.uint8 and not x.dtype.is_floating_point:
         raise TlbookError(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tlbook._checks import check_choice, check_whole
+from tlbook._checks import check_choice, check_list, check_whole, shown
 from tlbook._progress import tqdm, watched
 from tlbook.data.arrays import as_rows, named_labels
 from tlbook.data.disk import Writer
@@ -82,7 +82,10 @@ def read_folder(
     name = folder.resolve().name if name is None else name
     check_whole("size", size, at_least=1, hint="224 is what most pre-trained networks read")
     check_choice("channels", channels, (1, 3))
-    files, labels, names = _classes(folder, None if classes is None else tuple(classes))
+    words = None if classes is None else check_list("classes", classes, "the names of folders")
+    if words and not all(isinstance(word, str) for word in words):
+        raise TlbookError(f"classes is {shown(classes)}; expected the names of folders, which are words")
+    files, labels, names = _classes(folder, None if words is None else tuple(words))
     broken = []
 
     def images() -> Iterator[Tensor]:
@@ -96,9 +99,9 @@ def read_folder(
 
     def finish() -> tuple[Tensor | None, tuple[str, ...]]:
         if broken:
-            shown = ", ".join(broken[:3]) + (", …" if len(broken) > 3 else "")
+            first = ", ".join(broken[:3]) + (", …" if len(broken) > 3 else "")
             raise TlbookError(
-                f"{folder}: {len(broken)} of {len(files)} files cannot be read as images: {shown}; expected images "
+                f"{folder}: {len(broken)} of {len(files)} files cannot be read as images: {first}; expected images "
                 "that Pillow reads: delete them, or move them elsewhere"
             )
         return None if labels is None else torch.tensor(labels), names
@@ -179,7 +182,7 @@ def read_dataset(
             f"{name}: the data set has the parts {', '.join(map(str, dataset))[:80]}; expected one of them: "
             "dataset['train']"
         )
-    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")) or isinstance(dataset, str | bytes):
+    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")) or isinstance(dataset, str | bytes | type):
         raise TlbookError(
             f"{name}: dataset is a {type(dataset).__name__}; expected one with a length that is indexed by number: of "
             "a DataLoader give loader.dataset, of an iterable one list(dataset)"
@@ -187,6 +190,7 @@ def read_dataset(
     if size is not None:
         check_whole("size", size, at_least=1, hint="224 is what most pre-trained networks read")
     check_choice("channels", channels, (None, 1, 3))
+    given = None if classes is None else tuple(check_list("classes", classes, "names such as ('cat', 'dog')"))
     named = getattr(dataset, "column_names", None)
     if named is not None and (missing := [c for c in columns if c is not None and c not in named]):
         raise TlbookError(
@@ -219,15 +223,15 @@ def read_dataset(
             yield row
 
     def finish() -> tuple[Tensor | None, tuple[str, ...]]:
-        given = _class_names(dataset, columns[1]) if classes is None else tuple(classes)
+        names = _class_names(dataset, columns[1]) if given is None else given
         if any(y is not None for y in labels):
-            return named_labels(name, labels, given)
-        if given is None:
+            return named_labels(name, labels, names)
+        if names is None:
             raise TlbookError(
                 f"{name}: the data set has neither labels nor classes; expected one of them: an unlabelled target "
                 "takes classes=source.classes"
             )
-        return None, given
+        return None, names
 
     return _collect(name, count, rows(), finish, disk)
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from tlbook._checks import check_number
+from tlbook._checks import check_number, shown
 from tlbook.data.augment import affine_maps, check_affine, check_square, moved
 from tlbook.data.ranges import check_form, check_range, whole_bytes
 from tlbook.errors import TlbookError
@@ -49,7 +49,7 @@ class Crop(nn.Module):
         super().__init__()
         for name, pair, most in (("scale", scale, 1.0), ("ratio", ratio, None)):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise TlbookError(f"{name} is {pair!r}; expected the least and the largest, as (0.3, 1.0)")
+                raise TlbookError(f"{name} is {shown(pair)}; expected the least and the largest, as (0.3, 1.0)")
             check_number(f"{name}[0]", pair[0], above=0)
             check_number(f"{name}[1]", pair[1], at_least=pair[0], at_most=most)
         self.scale, self.ratio = scale, ratio

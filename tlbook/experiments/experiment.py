@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from tlbook import evaluate
+from tlbook._checks import shown
 from tlbook.data import Domain
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Method
@@ -250,7 +251,8 @@ def find(name: str) -> Experiment:
         TlbookError: for an unknown name, with the nearest ones.
     """
     experiments = _all()
-    if name not in experiments:
-        near = difflib.get_close_matches(str(name), experiments, n=3, cutoff=0.3) or sorted(experiments)
-        raise TlbookError(f"no experiment is called {name!r}; nearest: {', '.join(near)}")
+    if not isinstance(name, str) or name not in experiments:
+        near = difflib.get_close_matches(str(name), experiments, n=3, cutoff=0.3)
+        cure = f"nearest: {', '.join(near)}" if near else "`tlbook results` lists them"
+        raise TlbookError(f"no experiment is called {shown(name)}; {cure}")
     return experiments[name]

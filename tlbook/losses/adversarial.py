@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tlbook._checks import check_number, check_whole
+from tlbook._checks import check_number, check_tensor, check_whole
 from tlbook.errors import TlbookError
 from tlbook.losses._rows import floating, weighted
 
@@ -39,7 +39,7 @@ def gradient_reversal(x: Tensor, strength: float = 1.0) -> Tensor:
         ``x``, unchanged in value.
 
     Raises:
-        TlbookError: when λ is not a finite number, at least 0.
+        TlbookError: when x is no tensor, or λ not a finite number, at least 0.
 
     Example:
         >>> x = torch.tensor([2.0], requires_grad=True)
@@ -47,6 +47,8 @@ def gradient_reversal(x: Tensor, strength: float = 1.0) -> Tensor:
         >>> x.grad
         tensor([-1.5000])
     """
+    if not check_tensor("x", x).is_floating_point():
+        raise TlbookError(f"x is {x.dtype}; expected floating point, through which a gradient can flow")
     strength = check_number("strength", strength, at_least=0)
     return _Reverse.apply(x, strength)  # type: ignore[no-any-return, no-untyped-call]
 

@@ -94,7 +94,7 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
             f"student has shape {tuple(student.shape)}, teacher {tuple(teacher.shape)}; expected the same N×K: "
             "give both the same batch and heads of the same width"
         )
-    check_number("temperature", temperature, above=0, hint="1 leaves the outputs as they are")
+    temperature = check_number("temperature", temperature, above=0, hint="1 leaves the outputs as they are")
     log_q = F.log_softmax(student / temperature, dim=1)
     log_p = F.log_softmax(teacher / temperature, dim=1)
     absent = log_p == -math.inf  # p = 0: p · log(p/q) is 0, whatever q

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tlbook._checks import check_numbers
+from tlbook._checks import check_choice, check_numbers
 from tlbook.errors import TlbookError
 from tlbook.losses._rows import check_finite, double, pair
 
@@ -145,6 +145,7 @@ def _quadratic(
     x: Tensor, y: Tensor, multipliers: Sequence[float], weights: Sequence[float], median: bool, unbiased: bool
 ) -> Tensor:
     """The MMD² over all pairs; the multipliers are of the median distance, or else of 1."""
+    check_choice("unbiased", unbiased, (True, False))
     x, y = pair(x, y, least=2 if unbiased else 1)
     value: Tensor = _Quadratic.apply(x, y, multipliers, weights, median, unbiased)  # type: ignore[no-untyped-call]
     return value

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from tlbook._checks import check_module
 from tlbook.errors import TlbookError
 
 __all__ = ["l2_sp"]
@@ -34,6 +35,9 @@ def l2_sp(module: nn.Module, reference: nn.Module | Mapping[str, Tensor]) -> Ten
         >>> round(l2_sp(layer, start).item(), 4)
         1.0
     """
+    check_module("module", module)
+    if not isinstance(reference, Mapping):
+        check_module("reference", reference, "a torch module, or a dictionary of tensors by the parameters' names")
     named = reference.named_parameters() if isinstance(reference, nn.Module) else reference.items()
     start: dict[str, Tensor] = {name: w0.detach() for name, w0 in named}
     distances = [

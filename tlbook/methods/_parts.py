@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tlbook._checks import check_module, check_tensor
 from tlbook.errors import TlbookError
 
 __all__ = ["both", "check_domain_head", "check_rows", "encode"]
@@ -66,6 +67,7 @@ def encode(features: nn.Module, x: Tensor, *heads: nn.Module) -> Tensor:
         tlbook.errors.TlbookError: the features are a tuple; expected one tensor N×D: take the part that is meant, in \
 a module around LSTM
     """
+    check_tensor("x", x, "a tensor of rows N×…")
     first = _first(features)
     if x.dtype == torch.uint8 and isinstance(first, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
         raise TlbookError(
@@ -108,7 +110,7 @@ def check_domain_head(name: str, head: nn.Module, one: bool = True) -> None:
         TlbookError: where it ends in a sigmoid or soft-max, which the loss has already, or in several units in place
             of one.
     """
-    last, chain = head, True
+    last, chain = check_module(name, head), True
     while parts := [part for part in last.children() if not isinstance(part, SHAPING)]:
         chain, last = chain and isinstance(last, nn.Sequential), parts[-1]
     wanted = "nn.Linear(…, 1)" if one else "nn.Linear(…, classes)"

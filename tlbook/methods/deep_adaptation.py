@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tlbook._checks import check_number
+from tlbook._checks import check_number, shown
 from tlbook.errors import TlbookError
 from tlbook.losses import coral, cross_entropy, mk_mmd2, mmd2
 from tlbook.methods._parts import both
@@ -48,7 +48,7 @@ class DeepAdaptation(Method):
         unknown = not listed or any(name not in there for name in layers)
         check_number("lam", lam, at_least=0, hint="0 is source-only training")
         if unknown or not layers:
-            raise TlbookError(f"layers is {layers!r}; expected a list of names out of {there}")
+            raise TlbookError(f"layers is {shown(layers)}; expected a list of names out of {there}")
         self.lam, self.layers = lam, tuple(layers)
 
     def distance(self, source: Tensor, target: Tensor) -> Tensor:

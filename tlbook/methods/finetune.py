@@ -11,7 +11,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from tlbook._checks import check_choice, check_number
+from tlbook._checks import check_choice, check_list, check_number, shown
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, distillation, l2_sp
 from tlbook.methods.method import Batch, Method, Phase, Place
@@ -122,6 +122,7 @@ class OutputConservative(FineTune):
     def __init__(self, source_model: Method, rho: float, temperature: float = 1.0) -> None:
         check_number("rho", rho, at_least=0, at_most=1, hint="0 is plain fine-tuning, 1 keeps the source model")
         check_number("temperature", temperature, above=0, hint="1 leaves the outputs as they are")
+        _check_model(source_model)
         super().__init__(source_model.features, copy.deepcopy(source_model.label_head))
         self.source_model = copy.deepcopy(source_model).requires_grad_(False)
         self.rho, self.temperature = rho, temperature
@@ -169,11 +170,13 @@ class LayerTransfer(Method):
 
     def __init__(self, source_model: Method, copied: list[str], frozen: bool = True) -> None:
         check_choice("frozen", frozen, (True, False))
+        _check_model(source_model)
         super().__init__(copy.deepcopy(source_model.features), copy.deepcopy(source_model.label_head))
         layers = self.layers(self)
-        if unknown := [name for name in copied if name not in layers]:
+        copied = check_list("copied", copied, f"a list of names out of {list(layers)}")
+        if unknown := [name for name in copied if not isinstance(name, str) or name not in layers]:
             raise TlbookError(
-                f"copied names {unknown}; expected some of {list(layers)}: ask LayerTransfer.layers(model)"
+                f"copied names {shown(unknown)}; expected some of {list(layers)}: ask LayerTransfer.layers(model)"
             )
         self.frozen = tuple(copied) if frozen else ()
         for name, layer in layers.items():
@@ -217,6 +220,14 @@ class LayerTransfer(Method):
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
         return {"label": cross_entropy(self(source.x), source.labels)}
+
+
+def _check_model(source_model: object) -> None:
+    if not isinstance(source_model, Method):
+        raise TlbookError(
+            f"source_model is {shown(source_model)}; expected a trained method: wrap a network of your own as "
+            "SourceOnly(features, label_head)"
+        )
 
 
 def _start_anew(module: nn.Module) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from tlbook._checks import check_module
 from tlbook._files import whole_file
 from tlbook.errors import TlbookError
 from tlbook.methods._parts import encode
@@ -79,8 +80,8 @@ class Method(nn.Module, ABC):
 
     def __init__(self, features: nn.Module, label_head: nn.Module) -> None:
         super().__init__()
-        self.features = features
-        self.label_head = label_head
+        self.features = check_module("features", features, "a torch module from inputs to features")
+        self.label_head = check_module("label_head", label_head, "a torch module from features to logits")
 
     def forward(self, x: Tensor) -> Tensor:
         """Class logits, N×K, of inputs N×…."""

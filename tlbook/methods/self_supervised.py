@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from tlbook._checks import check_number
+from tlbook._checks import check_function, check_module, check_number
 from tlbook.data.views import PerImage
 from tlbook.errors import TlbookError
 from tlbook.losses import cross_entropy, nt_xent
@@ -117,8 +117,8 @@ class SimCLR(Method):
     ) -> None:
         check_number("temperature", temperature, above=0, hint="the paper takes 0.5 for small images")
         super().__init__(features, nn.Identity())
-        self.projection_head = projection_head
-        self.augment = per_image(augment)
+        self.projection_head = check_module("projection_head", projection_head)
+        self.augment = per_image(check_function("augment", augment, "a function from a batch of images to another"))
         self.temperature = temperature
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:

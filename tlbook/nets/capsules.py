@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from tlbook._checks import check_choice, check_whole
+from tlbook._checks import check_choice, check_tensor, check_whole
 from tlbook.errors import TlbookError
 
 __all__ = ["CapsuleLayer", "Lengths", "PrimaryCapsules", "route", "routing_steps", "squash"]
@@ -30,6 +30,9 @@ def squash(s: Tensor, dim: int = -1) -> Tensor:
         tensor([[0.5769, 0.7692],
                 [0.0000, 0.0000]])
     """
+    if check_tensor("s", s).is_complex():
+        raise TlbookError(f"s is {s.dtype}; expected real numbers: give their real part")
+    check_whole("dim", dim, at_least=-s.dim(), at_most=s.dim() - 1)
     full = s.to(torch.promote_types(s.dtype, torch.float32))
     full = full * _shrinkage(full, dim)
     length: Tensor = torch.linalg.vector_norm(full, dim=dim, keepdim=True)
@@ -69,7 +72,7 @@ def routing_steps(
         >>> [round(c[0, 0, 0].item(), 2) for c, v in routing_steps(u_hat, iterations=3)]
         [0.5, 0.62, 0.75]
     """
-    if u_hat.dim() != 4:
+    if check_tensor("û", u_hat).dim() != 4:
         raise TlbookError(f"û has shape {tuple(u_hat.shape)}; expected batch × inputs × outputs × d")
     _check_routing(iterations, through)
     return _routing_steps(u_hat, iterations, through)

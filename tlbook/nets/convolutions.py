@@ -6,7 +6,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from tlbook._checks import check_numbers, check_whole
+from tlbook._checks import check_numbers, check_whole, shown
+from tlbook.errors import TlbookError
 from tlbook.nets.pixels import Pixels
 
 __all__ = ["conv_features"]
@@ -40,6 +41,8 @@ def conv_features(
     check_whole("channels", channels, at_least=1)
     check_whole("kernel", kernel, at_least=1)
     check_numbers("widths", widths, at_least=1)
+    if norm is not None and (not callable(norm) or isinstance(norm, nn.Module)):
+        raise TlbookError(f"norm is {shown(norm)}; expected a layer that is made from a width, such as nn.BatchNorm2d")
     for width in widths:
         check_whole("a width", width, at_least=1)
     blocks: list[tuple[str, nn.Module]] = [("pixels", Pixels())]

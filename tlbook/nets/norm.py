@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tlbook._checks import check_choice, check_number, check_whole
+from tlbook._checks import check_choice, check_module, check_number, check_tensor, check_whole
 from tlbook.errors import TlbookError
 
 __all__ = ["DomainBatchNorm", "PerDomain", "classify_as"]
@@ -91,6 +91,7 @@ class DomainBatchNorm(PerDomain, _BatchNorm):
             >>> [type(layer).__name__ for layer in DomainBatchNorm.convert(net)]
             ['Conv2d', 'DomainBatchNorm', 'ReLU']
         """
+        check_module("module", module)
         found = {m: cls._converted(name, m) for name, m in module.named_modules() if isinstance(m, _BatchNorm)}
         for parent in list(module.modules()):
             for name, child in parent._modules.items():
@@ -142,7 +143,9 @@ class DomainBatchNorm(PerDomain, _BatchNorm):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        self._check_input_dim(x)
+        self._check_input_dim(check_tensor("x", x))
+        if not x.is_floating_point():
+            raise TlbookError(f"x is {x.dtype}; expected floating point: convert it with x.float()")
         stats = {"source": (self.source_mean, self.source_var), "target": (self.running_mean, self.running_var)}
         if not self.training:
             return self._normalise(x, *stats[self.domain], momentum=0.0)
@@ -151,10 +154,10 @@ class DomainBatchNorm(PerDomain, _BatchNorm):
                 f"the batch has {len(x)} rows; expected an even number, source rows first, then as many target "
                 "rows: DomainBatchNorm needs a method that trains on both domains"
             )
-        if x.numel() == 2 * x.shape[1]:
+        if x.numel() <= 2 * x.shape[1]:
             raise TlbookError(
-                "the batch has one value a channel of each domain; expected two or more, which have a variance: make "
-                "the batches larger"
+                "the batch has at most one value a channel of each domain; expected two or more, which have a "
+                "variance: make the batches larger"
             )
         self.num_batches_tracked.add_(1)
         momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
@@ -179,7 +182,7 @@ def classify_as(module: nn.Module, domain: Side) -> AbstractContextManager[None]
         domain: ``"source"`` or ``"target"``.
 
     Raises:
-        TlbookError: for another word.
+        TlbookError: for another word, and for what is no module.
 
     Example:
         >>> net = nn.Sequential(DomainBatchNorm(3))
@@ -189,6 +192,7 @@ def classify_as(module: nn.Module, domain: Side) -> AbstractContextManager[None]
         >>> net[0].domain
         'target'
     """
+    check_module("module", module)
     check_choice("domain", domain, ("source", "target"))
     before: dict[PerDomain, Side] = {part: part.domain for part in module.modules() if isinstance(part, PerDomain)}
     for part in before:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlbook._checks import check_numbers
+from tlbook._checks import check_numbers, check_tensor
 from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
 
@@ -56,6 +56,7 @@ class Pixels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Floats of the shape of x, and of its type where that is floating point."""
+        check_tensor("the batch", x)
         if x.dtype == torch.uint8:
             pixels = x.float().div_(255)
         elif x.dtype.is_floating_point:
