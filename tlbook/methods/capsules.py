@@ -94,6 +94,7 @@ class CapsNet(Method):
             the decoder draws another number of pixels than the image has.
 
     Example:
+        >>> import torch
         >>> method = CapsNet(capsule_features(size=14, width=8, kinds=2, kernel=5), decoder(pixels=196))
         >>> images = Batch(torch.zeros(4, 1, 14, 14, dtype=torch.uint8), torch.tensor([0, 1, 2, 3]))
         >>> list(method.losses(images, Batch(images.x[:0]), progress=0.0))
