@@ -199,3 +199,18 @@ def test_neither_labels_nor_classes_is_refused() -> None:
 def test_a_feature_map_is_no_photograph() -> None:
     assert Domain.from_arrays("maps", np.zeros((2, 64, 1, 1)), classes=CLASSES).x.shape == (2, 64, 1, 1)
     assert Domain.from_arrays("grey", np.zeros((2, 1, 8, 3)), classes=CLASSES).x.shape == (2, 1, 8, 3)
+
+
+def test_numbers_of_another_library_are_labels() -> None:
+    class Number:
+        """It can be made one of Python's, and says nothing of its shape."""
+
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+        def item(self) -> int:
+            return self.value
+
+    domain = Domain.from_arrays("mine", torch.zeros(3, 2), [Number(7), Number(3), Number(7)])
+    assert domain.classes == ("3", "7")
+    assert domain.labels().tolist() == [1, 0, 1]
