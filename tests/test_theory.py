@@ -6,6 +6,9 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from tlbook import evaluate, theory
 from tlbook.errors import TlbookError
@@ -205,6 +208,21 @@ def test_the_joint_error_gives_both_domains_one_vote():
     assert found == pytest.approx(0.1, abs=0.01)
     blind = np.zeros((100, 1)), np.arange(100) < 30, np.zeros((10, 1)), np.arange(10) < 8
     assert joint_error(best_stump, *blind) == pytest.approx(0.7 + 0.2)  # always 1; always 0 has 0.3 + 0.8
+
+
+def test_the_linear_classifier_is_the_best_of_three_on_its_own_rows():
+    best = set()
+    for seed in (0, 1, 5, 19, 36):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=(60, 6)), rng.integers(0, 2, 60)
+        x[:, 0] += 0.5 * y
+        errors = []
+        for c in (1e-4, 1e-2, 1.0):
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000)).fit(x, y)
+            errors.append((model.predict(x) != y).mean())
+        best.add(int(np.argmin(errors)))
+        assert (best_linear(x, y)(x) != y).mean() == min(errors)
+    assert best == {0, 1, 2}
 
 
 def test_the_joint_error_of_two_classes_of_gaussians():

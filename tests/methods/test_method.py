@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from tests.every_method import METHODS, domains, make
 from tlbook import evaluate, fit, methods, nets
 from tlbook.errors import TlbookError
-from tlbook.methods import Batch, Method, SourceOnly
+from tlbook.methods import Batch, Method, Phase, SourceOnly
 from tlbook.methods.method import parts_of
 
 
@@ -165,3 +166,10 @@ def test_logits_are_those_of_the_head_on_the_features() -> None:
     method = SourceOnly(nets.mlp(2, 4), nets.mlp(4, 3))
     x = torch.randn(5, 2)
     assert torch.equal(method(x), method.label_head(method.features(x)))
+
+
+def test_a_phase_is_a_value_and_by_itself_has_one_share_and_the_whole_rate() -> None:
+    phase = Phase("training", lambda source, target, progress: {}, ())
+    assert (phase.share, phase.rate, phase.start()) == (1.0, 1.0, None)
+    with pytest.raises(FrozenInstanceError):
+        phase.rate = 2.0  # type: ignore[misc]
