@@ -296,7 +296,9 @@ def test_domain_batch_norm_knows_its_channels(shape: tuple[int, ...]) -> None:
 
 
 def test_one_row_a_domain_has_no_variance() -> None:
-    with pytest.raises(TlbookError, match=r"^the batch has at most one value a channel of each domain; expected two[^\n]*$"):
+    with pytest.raises(
+        TlbookError, match=r"^the batch has at most one value a channel of each domain; expected two[^\n]*$"
+    ):
         nets.DomainBatchNorm(4)(torch.zeros(2, 4))
 
 

@@ -441,7 +441,9 @@ def test_numbers_of_a_record_that_lacks_seeds_are_missing(tmp_path: Path) -> Non
 @pytest.mark.parametrize("call", [read, reproduce, find, experiments.run, lambda name: table([name])])
 @pytest.mark.parametrize("name", ["tiny-row", "", "Tiny-Rows", "book/results/tiny-rows.json", 3])
 def test_a_name_that_no_experiment_has_is_one_line_everywhere(call: Any, name: Any) -> None:
-    with pytest.raises(TlbookError, match=r"^no experiment is called [^\n]*; (nearest: [^\n]+|`tlbook results` lists them)$"):
+    with pytest.raises(
+        TlbookError, match=r"^no experiment is called [^\n]*; (nearest: [^\n]+|`tlbook results` lists them)$"
+    ):
         call(name)
 
 
