@@ -29,6 +29,7 @@ if compgen -G "book/*.ipynb" >/dev/null; then
         $bin/python -m pytest -n "$cores" --dist loadscope \
         --nbval --nbval-current-env --nbval-sanitize-with tests/book/sanitize.cfg --nbval-cell-timeout 600 book
 fi
+check "claims on older processors, with other seeds: a third of the chapters" $bin/python -m tools.claims_everywhere --turn
 check "book" $bin/python -m tools.build_book
 check "browser" $bin/python -m tools.browser
 check "pages" $bin/python -m pytest -n "$cores" tests/book/test_pages.py
