@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import OrderedDict, defaultdict, namedtuple
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache, partial, wraps
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torchvision.transforms import v2
 
-from tlbook import losses, nets
+from tlbook import _identity, losses, nets
 from tlbook._identity import differences, digest, fingerprint
 from tlbook.data.text import Vocabulary
 from tlbook.errors import TlbookError
@@ -365,3 +365,29 @@ def test_a_fingerprint_names_what_changed():
     assert all("weight" in line or "bias" in line for line in found[2:])
     assert differences(before, before) == []
     assert differences({}, {"a": "1"}) == ["a was not there, is 1"]
+
+
+def test_this_package_is_never_a_library_where_it_is_installed(monkeypatch, tmp_path):
+    there = tmp_path / "site-packages" / "tlbook" / "__init__.py"
+    monkeypatch.setattr(sys.modules["tlbook"], "__file__", str(there))
+    monkeypatch.setattr(sys.modules["tlbook"], "__path__", [str(there.parent)])
+    assert not _identity._of_library.__wrapped__("tlbook.methods.dann")
+    assert _identity._of_library.__wrapped__("torch.nn")
+
+
+def test_a_decorated_function_is_what_runs_and_what_it_says_of_itself():
+    def plain(x):
+        return x
+
+    def decorated():
+        @wraps(plain)
+        def f(x):
+            return 2 * x
+
+        return f
+
+    same, other = decorated(), decorated()
+    same.__wrapped__ = scaled  # a note of where it comes from, which is not called
+    other.factor = 3
+    assert digest(decorated()) == digest(same)
+    assert digest(decorated()) != digest(other)

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -695,3 +696,18 @@ def test_interrupting_the_command_is_one_line_and_keeps_what_is_done(
     with pytest.raises(SystemExit, match=r"^tlbook: interrupted; 1 seeds are in [^\n]*tiny-rows\.json[^\n]*$"):
         cli.main()
     assert len(read("tiny-rows").entries) == 1
+
+
+@pytest.mark.parametrize(("platform", "megabytes"), [("linux", 3000), ("darwin", 3)])
+def test_memory_is_counted_in_the_units_of_the_system(
+    platform: str, megabytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = SimpleNamespace(ru_maxrss=3000 * 2**10)  # kilobytes on Linux, bytes on macOS
+    monkeypatch.setattr(result.resource, "getrusage", lambda who: usage)
+    monkeypatch.setattr(result.sys, "platform", platform)
+    assert result._peak_memory_mb("cpu") == megabytes
+
+
+@pytest.mark.parametrize("kind", [Experiment, PreTraining, Published, Training, Record])
+def test_what_is_said_of_a_row_is_not_changed_afterwards(kind: type) -> None:
+    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
