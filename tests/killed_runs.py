@@ -70,7 +70,9 @@ def child(work: Callable[[], object]) -> int:
 
 
 def finish(optimizer: str, checkpoint: Path | None, result: Path) -> None:
-    result.write_text(train(optimizer, checkpoint))
+    half = result.with_suffix(".half")
+    half.write_text(train(optimizer, checkpoint))
+    half.rename(result)  # whole or not there, wherever the kill falls
 
 
 def killed_at_random(optimizer: str, folder: Path, chance: random.Random) -> dict[str, object]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tlbook._checkpoint import own_randomness
 from tlbook._checks import check_number, check_whole
-from tlbook.data.domain import Domain
+from tlbook.data.domain import Domain, check_domain
 from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
 from tlbook.methods.method import Batch, Method, Phase, evaluating
@@ -39,7 +39,7 @@ def check_domains(method: Method, source: Domain, target: Domain | None, phases:
             f"method is a {name}; expected one of tlbook.methods, or a subclass of Method: for plain supervised "
             "training take SourceOnly(features, label_head)"
         )
-    _check_domain("source", source)
+    check_domain("source", source)
     if reads_labels(method) and source.y is None:
         raise TlbookError(
             f"source {source.name!r} has no labels; expected a labelled domain: give the unlabelled one as target="
@@ -48,7 +48,7 @@ def check_domains(method: Method, source: Domain, target: Domain | None, phases:
         if hasattr(method, "place") and method.place.needs_target:
             raise TlbookError(f"no unlabelled rows are given to {name}; expected some to adapt to: give fit a target")
         return
-    _check_domain("target", target)
+    check_domain("target", target)
     compares = hasattr(method, "place") and (type(method).place.needs_target or method.place.target_labels == "none")
     if not compares and not any(_reads_target(phase.losses) for phase in phases):
         raise TlbookError(
@@ -93,7 +93,7 @@ def check_validation(method: Method, validate: Domain, source: Domain, target: D
     Raises:
         TlbookError: for rows of the target, unlabelled rows, and rows that do not fit to the source's.
     """
-    _check_domain("validate", validate)
+    check_domain("validate", validate)
     if target is not None and (
         validate.x is target.x
         or (validate.name == target.name and source.name != target.name)
@@ -187,14 +187,6 @@ def both_domains(method: Method, source: Batch, target: Batch) -> Iterator[None]
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _check_domain(role: str, domain: Any) -> None:
-    if not isinstance(domain, Domain):
-        raise TlbookError(
-            f"{role} is a {type(domain).__name__}; expected a Domain: make one with Domain.from_arrays(name, x, y), of "
-            "a dataset with Domain.from_dataset(name, dataset)"
-        )
 
 
 def _same(a: Domain, b: Domain) -> bool:

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from tlbook._arrays import as_array
-from tlbook._checks import check_function, check_list, check_module, check_number, check_whole, shown
-from tlbook.data.domain import Domain
+from tlbook._checks import check_function, check_list, check_module, check_number, check_whole
+from tlbook.data.domain import Domain, check_domain
 from tlbook.data.ranges import check_range
 from tlbook.errors import TlbookError
 from tlbook.nets import Pixels, classify_as
@@ -161,8 +161,7 @@ def logits_of(
     method: nn.Module, domain: Domain, batch_size: int | None = None, statistics: Statistics = None
 ) -> Tensor:
     """The logits that the method gives each row of the domain, N×K; arguments and errors as for :func:`predict`."""
-    if not isinstance(domain, Domain):
-        raise TlbookError(f"domain is {type(domain).__name__}; expected a Domain: see Domain.from_arrays")
+    check_domain("domain", domain)
     with _asked(method, statistics):
         logits = apply(method, domain, batch_size)
     if logits.shape[1:] != (len(domain.classes),):
@@ -260,8 +259,7 @@ def transfer_matrix(
         check_list(name, given, "a list of domains") for name, given in (("domains", domains), ("tests", tests))
     )
     for given in (*domains, *tests):
-        if not isinstance(given, Domain):
-            raise TlbookError(f"{shown(given)} is among the domains; expected a list of Domain: see Domain.from_arrays")
+        check_domain("one of the domains", given)
     if len(domains) != len(tests):
         raise TlbookError(f"{len(domains)} domains and {len(tests)} tests; expected a test split for each domain")
     if len({domain.classes for domain in (*domains, *tests)}) > 1:

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from tlbook import evaluate, losses
-from tlbook._checks import check_function, check_numbers, shown
-from tlbook.data.domain import Domain
+from tlbook._checks import check_function, check_numbers
+from tlbook.data.domain import Domain, check_domain
 from tlbook.errors import TlbookError
 
 __all__ = ["choose", "information_risk", "reverse_risk", "source_risk", "target_entropy"]
@@ -126,8 +126,7 @@ def reverse_risk(
     """
     _refuse_labels(target)
     check_function("train", train, "a function from a source and a target to a trained method")
-    if not isinstance(source, Domain):
-        raise TlbookError(f"source is {shown(source)}; expected a Domain: see Domain.from_arrays")
+    check_domain("source", source)
     labelled = replace(target, y=evaluate.predict(method, target, statistics="target").to(target.x.device))
     back = train(labelled, source.unlabelled())
     return 1 - evaluate.accuracy(back, validation, statistics="target")  # the way back leads to the source
@@ -153,8 +152,7 @@ def choose(risks: Mapping[str, float]) -> str:
 
 
 def _refuse_labels(target: Domain) -> None:
-    if not isinstance(target, Domain):
-        raise TlbookError(f"target is {type(target).__name__}; expected a Domain: see Domain.from_arrays")
+    check_domain("target", target)
     if target.y is not None:
         raise TlbookError(
             f"target {target.name!r} has labels; expected none, selection must not see them: give target.unlabelled()"

@@ -132,6 +132,7 @@ def test_one_shard_at_a_time_is_mapped(tmp_path: Path, monkeypatch: pytest.Monke
     [
         (lambda d: d.images(channels=1), r"^zoo: images on disk keep their form"),
         (lambda d: d.to("meta"), r"^zoo: rows on disk cannot be moved to meta"),
+        (lambda d: d.to("nowhere"), r"^device is 'nowhere' "),
         (lambda d: d.x.flatten(1), r"^rows on disk have no \.flatten; expected a domain in memory"),
         (lambda d: d.x[0.5], r"^rows on disk are indexed with 0\.5; expected a slice"),
         (

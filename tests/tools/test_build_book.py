@@ -223,7 +223,8 @@ def test_an_interrupt_stops_at_once_and_ends_the_kernels(book: Path) -> None:
         code = f"import os, time\nopen({str(started)!r} + f'/{{os.getpid()}}', 'w').close()\ntime.sleep(300)"
         write_chapter(book, name, code)
     lines = """
-        import os, sys
+        import os, signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to Ctrl-C
         os.cpu_count = lambda: 2
         execute = build_book.execute
         def recorded(chapter, *rest, **options):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from tlbook._checks import check_number, check_whole, shown
+from tlbook._checks import check_number, check_whole
 from tlbook.data.disk import DiskRows
-from tlbook.data.domain import Domain
+from tlbook.data.domain import Domain, check_domain
 from tlbook.data.ranges import check_images, whole_bytes
 from tlbook.errors import TlbookError
 
@@ -45,8 +45,7 @@ def jitter(
     >>> jitter(domain, times=3, seed=0).y
     tensor([0, 1, 0, 1, 0, 1])
     """
-    if not isinstance(domain, Domain):
-        raise TlbookError(f"domain is {shown(domain)}; expected a Domain: see Domain.from_arrays")
+    check_domain("domain", domain)
     if isinstance(domain.x, DiskRows):
         raise TlbookError(f"{domain.name} lies on disk; expected a domain in memory: take a part, .take(i).in_memory()")
     check_square(domain.name, check_images(domain.name, domain.x))

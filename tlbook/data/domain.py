@@ -421,13 +421,6 @@ class Domain:
         >>> Domain("toy", torch.zeros(2, 3, 4, 4), None, ("cat",)).to("cpu").x.stride()
         (48, 1, 12, 3)
         """
-        if isinstance(self.x, DiskRows):
-            if torch.device(device).type != "cpu":
-                raise TlbookError(
-                    f"{self.name}: rows on disk cannot be moved to {device}, expected a domain in memory; fit moves "
-                    "each batch by itself, .in_memory() brings all of it"
-                )
-            return self
         if not isinstance(device, str | torch.device):
             raise TlbookError(f"device is {shown(device)}; expected the name of one, such as 'cpu' or 'cuda'")
         try:
@@ -436,6 +429,13 @@ class Domain:
             raise TlbookError(
                 f"device is {shown(device)} ({str(error).splitlines()[0]:.80}); expected one such as 'cpu' or 'cuda'"
             ) from None
+        if isinstance(self.x, DiskRows):
+            if device.type != "cpu":
+                raise TlbookError(
+                    f"{self.name}: rows on disk cannot be moved to {device}, expected a domain in memory; fit moves "
+                    "each batch by itself, .in_memory() brings all of it"
+                )
+            return self
         form = torch.channels_last if self.x.ndim == 4 else torch.preserve_format
         return replace(
             self,
@@ -484,6 +484,29 @@ class Domain:
     def _groups(self) -> Tensor:
         """What is drawn from group by group: the labels, or a single group where there are none; N, int64."""
         return torch.zeros(len(self), dtype=torch.int64, device=self.x.device) if self.y is None else self.y
+
+
+def check_domain(name: str, value: Any) -> Domain:
+    """The value, where it is a domain.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+
+    Raises:
+        TlbookError: for anything else.
+
+    >>> check_domain("source", [1, 2])
+    Traceback (most recent call last):
+    tlbook.errors.TlbookError: source is a list; expected a Domain: make one with Domain.from_arrays(name, x, y), of a \
+dataset with Domain.from_dataset(name, dataset)
+    """
+    if isinstance(value, Domain):
+        return value
+    raise TlbookError(
+        f"{name} is a {type(value).__name__}; expected a Domain: make one with Domain.from_arrays(name, x, y), of a "
+        "dataset with Domain.from_dataset(name, dataset)"
+    )
 
 
 def checksum(domain: Domain) -> str:

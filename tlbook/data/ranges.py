@@ -8,7 +8,7 @@ from torch import Tensor
 from tlbook._checks import check_tensor
 from tlbook.errors import TlbookError
 
-__all__ = ["check_form", "check_images", "check_range", "whole_bytes"]
+__all__ = ["check_form", "check_images", "check_range", "check_type", "whole_bytes"]
 
 
 def check_images(name: str, x: Tensor) -> Tensor:
@@ -34,6 +34,11 @@ def check_form(name: str, x: Tensor) -> None:
     """The shape and type of images, without a look at the pixels; errors as for :func:`check_images`."""
     if check_tensor(name, x).ndim != 4:
         raise TlbookError(f"{name} has shape {tuple(x.shape)}; expected a batch of images N×C×H×W")
+    check_type(name, x)
+
+
+def check_type(name: str, x: Tensor) -> None:
+    """The type of images, whatever their shape; errors as for :func:`check_images`."""
     if x.dtype != torch.uint8 and not x.dtype.is_floating_point:
         raise TlbookError(
             f"{name} has type {x.dtype}; expected images as uint8 0…255 or floats 0…1: convert with x.to(torch.uint8)"

@@ -152,8 +152,8 @@ class Method(nn.Module, ABC):
             key = odd[0] if odd else ""
             what = f": {key} is {found.get(key, 'not there')}, here {own.get(key, 'not there')}" if odd else ""
             raise TlbookError(
-                f"{path} is of a {name}, not built as this {type(self).__name__}{what:.200}; expected the same parts "
-                "and settings: build the method as it was built when it was saved"
+                f"{path} is of a {name}, not built as this {type(self).__name__}{what:.200}; expected the same parts: "
+                "build the method as it was built when it was saved"
             )
         self.load_state_dict(state)
         return self

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tlbook._checks import check_numbers, check_tensor
-from tlbook.data.ranges import check_range
+from tlbook.data.ranges import check_range, check_type
 from tlbook.errors import TlbookError
 
 __all__ = ["Pixels"]
@@ -56,16 +56,11 @@ class Pixels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Floats of the shape of x, and of its type where that is floating point."""
-        check_tensor("the batch", x)
+        check_type("the batch", check_tensor("the batch", x))
         if x.dtype == torch.uint8:
             pixels = x.float().div_(255)
-        elif x.dtype.is_floating_point:
-            pixels = check_range("the batch", x) if x.device.type == "cpu" else x
         else:
-            raise TlbookError(
-                f"the batch has type {x.dtype}; expected images as uint8 0…255 or floats 0…1: convert with "
-                "x.to(torch.uint8)"
-            )
+            pixels = check_range("the batch", x) if x.device.type == "cpu" else x
         channels = max(self.mean.numel(), self.std.numel())
         if channels > 1 and (x.dim() < 3 or x.shape[-3] != channels):
             raise TlbookError(
