@@ -5,8 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
-from tlbook.claims import ClaimFailed, NotRun, claim
+from tlbook.claims import ClaimFailed, NotRun, also_checked, claim
 from tlbook.errors import TlbookError
 
 
@@ -103,3 +105,105 @@ def test_what_is_no_truth_is_no_claim(holds: object) -> None:
 def test_a_missing_number_is_shown_in_words() -> None:
     assert f"{MISSING:+.3f}, {MISSING}" == "not yet run, not yet run"
     assert repr(MISSING - NotRun("b")) == "not yet run: adda-mnist-usps, b"
+
+
+@pytest.mark.parametrize(
+    "value", [0.14, np.float32(0.14), torch.tensor(0.14), torch.tensor([0.14], requires_grad=True)]
+)
+def test_a_number_is_shown_with_its_bound(value: object, capsys: pytest.CaptureFixture[str]) -> None:
+    claim("it gains", value, above=0.1)
+    claim("it gains little", value, above=0.1, below=0.2, seeds=3)
+    assert capsys.readouterr().out.splitlines() == [
+        "claim holds: it gains [0.140, above 0.1]",
+        "claim holds: it gains little [0.140, above 0.1, below 0.2, seeds = 3.000]",
+    ]
+
+
+def test_of_several_numbers_the_nearest_to_its_bound_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    claim("each falls", [np.array([-3.0, -0.1]), torch.tensor(-2)], below=0)
+    claim("each lies between", torch.tensor([[0.4, 0.95]]), above=0, below=1)
+    assert capsys.readouterr().out.splitlines() == [
+        "claim holds: each falls [-0.100 of 3, below 0]",
+        "claim holds: each lies between [0.950 of 2, above 0, below 1]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "message"),
+    [
+        (0.1, {"above": 0.1}, r"^it is so \[0\.100, above 0\.1\]$"),
+        (0.1, {"below": 0.1}, r"^it is so \[0\.100, below 0\.1\]$"),
+        ([5.0, float("nan")], {"above": 1}, r"^it is so \[nan of 2, above 1\]$"),
+        (1.0, {"above": float("nan")}, r"^it is so \[1\.000, above nan\]$"),
+        ([0.5, 2.0], {"above": 0, "below": 1}, r"^it is so \[2\.000 of 2, above 0, below 1\]$"),
+        (1e-7, {"above": 1e-6, "below": 1}, r"^it is so \[1e-07, above 1e-06, below 1\]$"),
+    ],
+)
+def test_a_number_beyond_its_bound_stops(value: object, bounds: dict[str, float], message: str) -> None:
+    with pytest.raises(ClaimFailed, match=message):
+        claim("it is so", value, **bounds)
+
+
+@pytest.mark.parametrize("value", [True, np.bool_(True), torch.tensor(True), [], "x", None, [[]], {}])
+def test_what_is_no_number_is_compared_with_no_bound(value: object) -> None:
+    with pytest.raises(TlbookError, match=r"expected a number to compare with a bound, or several$"):
+        claim("anything", value, above=0)
+    with pytest.raises(TlbookError, match=r"expected a number to compare with a bound, or several$"):
+        claim("anything", 1.0, above=value if value is not None else "none")
+
+
+def test_a_missing_number_or_bound_is_not_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    claim("a", MISSING, above=0)
+    claim("b", [1.0, 2.0], above=NotRun("other"))
+    assert capsys.readouterr().out.splitlines() == [
+        "claim not checked: not yet run (adda-mnist-usps): a",
+        "claim not checked: not yet run (other): b",
+    ]
+
+
+def test_what_else_was_checked_is_one_block(capsys: pytest.CaptureFixture[str]) -> None:
+    with also_checked("Controls"):
+        claim("a", 1, above=0)
+        claim("b", True)
+    assert capsys.readouterr().out == "Controls:\nclaim holds: a [1.000, above 0]\nclaim holds: b\n"
+    claim("c", True)
+    assert capsys.readouterr().out == "claim holds: c\n"
+
+
+def test_a_claim_that_fails_in_a_fold_stops_and_shows_those_before(capsys: pytest.CaptureFixture[str]) -> None:
+    def two() -> None:
+        with also_checked():
+            claim("a", True)
+            claim("b", False)
+
+    with pytest.raises(ClaimFailed, match=r"^b$"):
+        two()
+    assert capsys.readouterr().out == "What else was checked:\nclaim holds: a\n"
+    claim("c", True)
+    assert capsys.readouterr().out == "claim holds: c\n"
+
+
+def test_a_fold_in_a_fold_is_refused() -> None:
+    with also_checked(), pytest.raises(TlbookError, match=r"^also_checked inside [^\n]*$"), also_checked():
+        pass
+
+
+def test_a_notebook_shows_a_finding_as_a_line_of_the_page() -> None:
+    InteractiveShell.instance()
+    try:
+        with capture_output() as captured:
+            claim("a < b", 0.5, above=0)
+            claim("c", MISSING > 1)
+            with also_checked("More"):
+                claim("d", True)
+    finally:
+        InteractiveShell.clear_instance()
+    assert captured.stdout == ""
+    holds, unchecked, more = (out.data for out in captured.outputs)
+    assert holds["text/plain"] == "claim holds: a < b [0.500, above 0]"
+    assert holds["text/html"] == (
+        '<p class="claim"><span aria-label="holds">✓</span> a &lt; b <small>0.500, above 0</small></p>'
+    )
+    assert "○" in unchecked["text/html"]
+    assert "not yet run (adda-mnist-usps)" in unchecked["text/html"]
+    assert more["text/html"].startswith('<details class="claims"><summary>More (1)</summary>')

@@ -9,6 +9,7 @@ from . import selection as selection
 from . import theory as theory
 from . import train as train
 from .claims import ClaimFailed as ClaimFailed
+from .claims import also_checked as also_checked
 from .claims import claim as claim
 from .data import Domain as Domain
 from .data import load as load
@@ -22,6 +23,7 @@ __all__ = [
     "ClaimFailed",
     "Domain",
     "History",
+    "also_checked",
     "claim",
     "data",
     "errors",

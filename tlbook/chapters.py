@@ -14,7 +14,7 @@ from typing import Any
 from tlbook._files import half_folder
 from tlbook.errors import TlbookError
 
-__all__ = ["NEEDED", "ChapterFailed", "book_folder", "check_parameters", "execute", "find"]
+__all__ = ["NEEDED", "ChapterFailed", "book_folder", "check_parameters", "execute", "find", "printed"]
 
 NEEDED = ("papermill", "ipykernel")  # what running a chapter takes beside the package itself
 
@@ -149,6 +149,17 @@ def execute(
     if failure:
         raise ChapterFailed(failure)
     return executed
+
+
+def printed(executed: Any) -> str:
+    """What an executed notebook says as text: what was printed, and the text of what was shown.
+
+    Args:
+        executed: a notebook, as :func:`execute` returns it.
+    """
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    return "".join(text if text.endswith("\n") else f"{text}\n" for text in texts if text)
 
 
 def _papermill() -> Any:

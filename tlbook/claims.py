@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
 from typing import Any, NoReturn
+
+import numpy as np
 
 from tlbook.errors import TlbookError
 
-__all__ = ["ClaimFailed", "NotRun", "claim"]
+__all__ = ["ClaimFailed", "Findings", "NotRun", "also_checked", "claim"]
 
 
 class ClaimFailed(AssertionError):
@@ -91,45 +97,167 @@ for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(NotRun, f"__{_name}__", _unknown())
 
 
-def claim(sentence: str, holds: object, **measured: object) -> None:
-    """State a conclusion and check it: print one line where it holds, stop the chapter where it does not.
+@dataclass(frozen=True)
+class Findings:
+    """What one or several claims came to: in a notebook a ticked line each, elsewhere plain text.
 
-    The sentence says what must be true for every seed; the keyword arguments say by how much it was true this time.
-    They are printed in brackets at the end of the line, so that a comparison of two runs can leave them out.
+    Attributes:
+        lines: for each claim its fate (``"holds"`` or ``"not checked"``), its sentence, and what was measured.
+        title: what the lines are folded under; open where it is empty.
+    """
 
-    A claim about a record that is not there (:class:`NotRun`) is *not checked*; it never holds.
+    lines: tuple[tuple[str, str, str], ...]
+    title: str = ""
+
+    def __repr__(self) -> str:
+        texts = [
+            f"claim holds: {sentence}" + (f" [{measured}]" if measured else "")
+            if fate == "holds"
+            else f"claim not checked: {measured}: {sentence}"
+            for fate, sentence, measured in self.lines
+        ]
+        return "\n".join([self.title + ":", *texts] if self.title else texts)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            f'<p class="claim"><span aria-label="{fate}">{"✓" if fate == "holds" else "○"}</span> {escape(sentence)} '
+            f"<small>{escape(measured)}</small></p>"
+            for fate, sentence, measured in self.lines
+        ]
+        inside = "\n".join(rows)
+        if not self.title:
+            return inside
+        return f'<details class="claims"><summary>{escape(self.title)} ({len(rows)})</summary>\n{inside}\n</details>'
+
+
+_folded: list[tuple[str, str, str]] | None = None  # where claims gather while also_checked is open
+
+
+@contextmanager
+def also_checked(title: str = "What else was checked") -> Iterator[None]:
+    """Fold the claims made inside under one line that a reader can open.
 
     Args:
-        sentence: the conclusion in words, without a final full stop.
-        holds: its truth: a bool, an array or tensor of one bool, a comparison with a number that is not yet measured;
-            or a list of them, which must all hold.
-        **measured: the quantities behind it, printed with three digits after the point.
+        title: the line.
 
     Raises:
-        ClaimFailed: where ``holds`` is false, whatever else is missing; the message has the sentence and what was
-            measured.
-        TlbookError: where ``holds`` is no truth value.
+        TlbookError: where one is inside another.
+        ClaimFailed: where a claim inside fails; those before it are shown first.
 
     Example:
-        >>> gain = 0.91 - 0.77
-        >>> claim("DANN beats source-only by 10 points", gain > 0.10, gain=gain)
-        claim holds: DANN beats source-only by 10 points [gain = 0.140]
-        >>> claim("DANN beats source-only by 20 points", gain > 0.20, gain=gain)
-        Traceback (most recent call last):
-        tlbook.claims.ClaimFailed: DANN beats source-only by 20 points [gain = 0.140]
-        >>> claim("ADDA beats DANN", NotRun("adda-mnist-usps") > 0.8)
-        claim not checked: not yet run (adda-mnist-usps): ADDA beats DANN
+        >>> with also_checked():
+        ...     claim("the reversal changes no value", 0.0, below=1e-9)
+        What else was checked:
+        claim holds: the reversal changes no value [0, below 1e-09]
     """
-    truths = [_truth(one) for one in holds] if isinstance(holds, list | tuple) else [_truth(holds)]
+    global _folded
+    if _folded is not None:
+        raise TlbookError("also_checked inside also_checked; expected one fold at a time")
+    _folded = []
+    try:
+        yield
+    finally:
+        lines, _folded = _folded, None
+        if lines:
+            _show(Findings(tuple(lines), title))
+
+
+def claim(sentence: str, value: object, *, above: object = None, below: object = None, **measured: object) -> None:
+    """State a finding and check it: show one line where it holds, stop the chapter where it does not.
+
+    The sentence says what is true for every seed, without a number; ``value`` is what was measured this time and the
+    bounds are what it must keep to, so that the line can show them and the sentence cannot say another.
+
+    Where there is no one number, ``value`` is a truth or a list of them, and no bound is given. A claim about a record
+    that is not there (:class:`NotRun`) is *not checked*; it never holds.
+
+    Args:
+        sentence: the finding in words, without a final full stop.
+        value: a number, or several that must all keep to the bounds; without a bound a bool, an array or tensor of one
+            bool, a comparison with a number that is not yet measured, or a list of them, which must all hold.
+        above: what every number must exceed.
+        below: what no number may reach.
+        **measured: further quantities, shown with three digits after the point.
+
+    Raises:
+        ClaimFailed: where it does not hold, whatever else is missing; the message has the sentence and what was
+            measured.
+        TlbookError: where ``value`` is neither a number beside a bound nor a truth without one, or a bound is no
+            number.
+
+    Example:
+        >>> claim("DANN reads more of the target than source-only", 0.91 - 0.77, above=0.10)
+        claim holds: DANN reads more of the target than source-only [0.140, above 0.1]
+        >>> claim("DANN reads far more than source-only", 0.91 - 0.77, above=0.20)
+        Traceback (most recent call last):
+        tlbook.claims.ClaimFailed: DANN reads far more than source-only [0.140, above 0.2]
+        >>> claim("ADDA reads more than DANN", NotRun("adda-mnist-usps"), above=0.8)
+        claim not checked: not yet run (adda-mnist-usps): ADDA reads more than DANN
+    """
+    bounds = {word: bound for word, bound in (("above", above), ("below", below)) if bound is not None}
+    if bounds:
+        truths, numbers = _compared(sentence, value, bounds)
+    else:
+        truths = [_truth(one) for one in value] if isinstance(value, list | tuple) else [_truth(value)]
+        numbers = ""
     if not truths:
         raise TlbookError(f"the claim {sentence!r} has no condition; expected one or more comparisons")
     unknown = [one for one in truths if isinstance(one, NotRun)]
+    shown = ", ".join(filter(None, [numbers, *(f"{name} = {_number(one)}" for name, one in measured.items())]))
     if len(unknown) < len(truths) and not all(one for one in truths if not isinstance(one, NotRun)):
-        raise ClaimFailed(_line(sentence, measured))
+        raise ClaimFailed(f"{sentence} [{shown}]" if shown else sentence)
     if unknown:
-        print(f"claim not checked: not yet run ({', '.join(unknown[0]._with(*unknown)._missing)}): {sentence}")
+        missing = ", ".join(unknown[0]._with(*unknown)._missing)
+        line = ("not checked", sentence, f"not yet run ({missing})")
     else:
-        print(f"claim holds: {_line(sentence, measured)}")
+        line = ("holds", sentence, shown)
+    if _folded is None:
+        _show(Findings((line,)))
+    else:
+        _folded.append(line)
+
+
+def _compared(sentence: str, value: object, bounds: dict[str, object]) -> tuple[list[bool | NotRun], str]:
+    """Whether each number keeps to the bounds, and the words for the one that comes nearest to breaking them."""
+    given = list(value) if isinstance(value, list | tuple) else [value]
+    unknown = [one for one in [*given, *bounds.values()] if isinstance(one, NotRun)]
+    if unknown:
+        return [unknown[0]._with(*unknown)], ""
+    numbers = _floats(f"the claim {sentence!r}", given)
+    limits = {word: float(_floats(f"{word} of the claim {sentence!r}", [bound])[0]) for word, bound in bounds.items()}
+    room = np.min([numbers - b if word == "above" else b - numbers for word, b in limits.items()], axis=0)
+    said = ", ".join(f"{word} {limit:.3g}" for word, limit in limits.items())
+    each = "" if numbers.size == 1 else f" of {numbers.size}"
+    worst = room.argmin() if not np.isnan(room).any() else np.isnan(room).argmax()
+    return [bool((room > 0).all())], f"{_number(numbers[worst])}{each}, {said}"
+
+
+def _floats(what: str, values: list[Any]) -> np.ndarray:
+    try:
+        flat = np.concatenate([np.asarray(getattr(v, "detach", lambda v=v: v)(), dtype=float).ravel() for v in values])
+    except (TypeError, ValueError):
+        flat = np.empty(0)
+    if not flat.size or any(v is None or isinstance(v, bool) or "bool" in str(getattr(v, "dtype", "")) for v in values):
+        raise TlbookError(f"{what} is given {values!r:.60}; expected a number to compare with a bound, or several")
+    return flat
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, NotRun):
+        return str(value)
+    number = float(value)
+    return f"{number:.3f}" if 5e-4 <= abs(number) < 1e5 else f"{number:.2g}"
+
+
+def _show(findings: Findings) -> None:
+    """In a notebook as a line of the page, elsewhere as text."""
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    if shell:
+        from IPython.display import display
+
+        display(findings)  # type: ignore[no-untyped-call]
+    else:
+        print(findings)
 
 
 def _truth(value: object) -> bool | NotRun:
@@ -140,11 +268,5 @@ def _truth(value: object) -> bool | NotRun:
     if kind.removeprefix("torch.") == "bool":
         return bool(value)  # of several values it is ambiguous, and both libraries say so
     raise TlbookError(
-        f"a claim is given {type(value).__name__}; expected true or false: compare what was measured with a bound"
+        f"a claim is given {type(value).__name__}; expected true or false, or a number with above= or below="
     )
-
-
-def _line(sentence: str, measured: dict[str, Any]) -> str:
-    shown = (value if isinstance(value, NotRun) else float(value) for value in measured.values())
-    margins = ", ".join(f"{name} = {value:.3f}" for name, value in zip(measured, shown, strict=True))
-    return f"{sentence} [{margins}]" if margins else sentence

@@ -33,18 +33,16 @@ def run(
 ) -> None:
     """Execute a chapter with other parameters, and show what it claims."""
     from tlbook._progress import tqdm
-    from tlbook.chapters import execute, find
+    from tlbook.chapters import execute, find, printed
 
     notebook = find(chapter)
     values = dict(map(_assignment, parameter or [])) | ({"profile": profile} if profile else {})
     copy = output or Path("_build", "runs", notebook.name)
     with tqdm(desc=notebook.stem, unit="cell", disable=None) as bar:
         executed = execute(notebook, copy, values, on_cell=bar.update)
-    for cell in executed.cells:
-        for out in cell.get("outputs", []):
-            for line in out.get("text", "").splitlines():
-                if line.startswith(("claim holds: ", "claim not checked: ")):
-                    typer.echo(line)
+    for line in printed(executed).splitlines():
+        if line.startswith(("claim holds: ", "claim not checked: ")):
+            typer.echo(line)
     typer.echo(f"wrote {copy}")
 
 

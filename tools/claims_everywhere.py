@@ -201,7 +201,7 @@ def lenient(claim: Callable[..., None]) -> Callable[..., None]:
 
 def run_here(chapter: Path, seed: int) -> Outcome:
     """Execute a copy of a chapter, with :func:`begin` before its first cell, in the setting of this process."""
-    from tlbook.chapters import ChapterFailed, execute
+    from tlbook.chapters import ChapterFailed, execute, printed
 
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -218,8 +218,7 @@ def run_here(chapter: Path, seed: int) -> Outcome:
             execute(book / chapter.name, output, {"seed": seed}, timeout=TIMEOUT)
         except ChapterFailed as failed:
             error = str(failed).partition("\n\nwhat ran is in")[0]
-        cells = nbformat.read(output, as_version=4).cells if output.exists() else []
-    said = "".join(out.get("text", "") for cell in cells for out in cell.get("outputs", []))
+        said = printed(nbformat.read(output, as_version=4)) if output.exists() else ""
     force = re.search(r"^in force: (.*)$", said, re.MULTILINE)
     fates: dict[str, list[str]] = {"holds": [], "fails": [], "not checked": []}
     for fate, sentence in LINE.findall(said):
