@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -12,7 +13,10 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from matplotlib.patches import Arc, FancyArrowPatch, FancyBboxPatch
+from matplotlib.text import Text
 from nbclient import NotebookClient
+from PIL import Image
 
 from tlbook import plots
 from tlbook.errors import TlbookError
@@ -39,7 +43,12 @@ def test_show_publishes_the_picture_with_its_text(notebook: InteractiveShell) ->
     png = out.data["image/png"]
     assert (base64.b64decode(png) if isinstance(png, str) else png).startswith(b"\x89PNG")
     assert out.data["text/plain"] == "a line from 2 to 3"
-    assert out.metadata == {"image/png": {"alt": "a line from 2 to 3"}}
+    metadata = out.metadata["image/png"]
+    assert {key: metadata[key] for key in ("alt", "width", "height")} == {
+        "alt": "a line from 2 to 3",
+        "width": 517,
+        "height": 374,
+    }
     assert captured.stdout == captured.stderr == ""
 
 
@@ -71,7 +80,7 @@ def test_a_real_notebook_gets_the_picture_the_text_and_a_bar(monkeypatch: pytest
     assert imported == []
     assert base64.b64decode(shown.data["image/png"]).startswith(b"\x89PNG")
     assert shown.data["text/plain"] == "two empty axes"
-    assert shown.metadata == {"image/png": {"alt": "two empty axes"}}
+    assert shown.metadata["image/png"]["alt"] == "two empty axes"
     assert "application/vnd.jupyter.widget-view+json" in bar.data
 
 
@@ -94,6 +103,117 @@ def test_the_style_stays_inside() -> None:
     before = dict(plt.rcParams)
     plt.close(drawn())
     assert dict(plt.rcParams) == before
+
+
+# two versions, letters, titles
+
+
+def pixels(png: bytes | str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png) if isinstance(png, str) else png)).convert("RGB"))
+
+
+def colours(picture: np.ndarray) -> set[str]:
+    values, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
+    return {"#{:02X}{:02X}{:02X}".format(*value) for value, count in zip(values, counts, strict=True) if count > 50}
+
+
+def test_each_figure_has_a_version_for_dark_pages(notebook: InteractiveShell) -> None:
+    fig, ax = plots.figure()
+    for role, colour in plots.COLOURS.items():
+        ax.bar(role, 1, color=colour)
+    ax.axhline(0.5, color="black", linewidth=4)
+    ax.set_title("a title")
+    with capture_output() as captured:
+        plots.show(fig, alt="bars")
+    [out] = captured.outputs
+    light, dark = colours(pixels(out.data["image/png"])), colours(pixels(out.metadata["image/png"]["dark"]))
+    assert light >= {*plots.COLOURS.values(), "#FFFFFF", "#000000"}
+    assert dark >= {plots.DARK[colour] for colour in (*plots.COLOURS.values(), "#FFFFFF", "#000000")}
+    assert not dark & set(plots.DARK)
+
+
+def test_words_over_a_picture_keep_their_colour(notebook: InteractiveShell) -> None:
+    fig, ax = plots.figure()
+    plots.matrix(ax, [[0.0]], ["a"], ["b"])
+    plots.show(fig, alt="one cell")
+    assert [text.get_color() for text in ax.texts] == ["black"]
+    assert ax.yaxis.label.get_color() != plots.STYLE["text.color"]
+
+
+@pytest.mark.parametrize("role", plots.COLOURS)
+def test_colours_can_be_read_on_dark_pages(role: str) -> None:
+    card, colour = luminance(plots.DARK[plots.STYLE["axes.facecolor"]]), luminance(plots.DARK[plots.COLOURS[role]])
+    assert (colour + 0.05) / (card + 0.05) > 4.5
+
+
+@pytest.mark.parametrize(
+    ("width", "size", "fits"), [(4.7, 10.5, True), (4.7, 9, False), (6.4, 11, False), (3, 8, True)]
+)
+def test_letters_can_be_read_on_a_telephone(width: float, size: float, fits: bool) -> None:
+    fig, ax = plots.figure(width=width)
+    ax.tick_params(labelsize=20)
+    ax.set_xlabel("small words", fontsize=size)
+    if fits:
+        plots.show(fig, alt="words")
+    else:
+        with pytest.raises(
+            TlbookError, match=r"^'small words' has letters of [^\n]* pixels on a telephone; expected 11"
+        ):
+            plots.show(fig, alt="words")
+
+
+def test_a_title_is_broken_where_it_would_be_cut() -> None:
+    fig, panels = plots.figure(2)
+    panels[0].set_title("a title that would run into the panel beside it")
+    panels[1].set_title("short")
+    plots.show(fig, alt="titles")
+    assert "\n" in panels[0].get_title(loc="left")
+    assert panels[1].get_title(loc="left") == "short"
+    fig.draw_without_rendering()
+    titles = [text for text in panels[0].findobj(Text) if text.get_text() == panels[0].get_title(loc="left")]
+    assert titles[0].get_window_extent().x1 < panels[1].get_window_extent().x0
+
+
+# diagrams
+
+PLACES = {"x": (0, 0, "images"), "f": (1, 0, "features", "method"), "d": (1, 1, "domain\nhead", "target")}
+LINES = [("x", "f"), ("f", "d"), ("d", "f", "reversed gradient", "× −λ")]
+
+
+def test_a_diagram_has_its_boxes_arrows_words_and_locks() -> None:
+    fig = plots.diagram(PLACES, LINES, locked=["f"])
+    [ax] = fig.axes
+    assert [text.get_text() for text in ax.texts] == ["images", "features", "domain\nhead", "× −λ"]
+    assert sum(isinstance(patch, FancyBboxPatch) for patch in ax.patches) == 3
+    assert sum(isinstance(patch, FancyArrowPatch) for patch in ax.patches) == 3
+    assert sum(isinstance(patch, Arc) for patch in ax.patches) == 1
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["values", "reversed gradient"]
+    plots.show(fig, alt="three boxes")
+
+
+def test_a_word_stands_on_the_side_to_which_its_arrow_bends() -> None:
+    fig = plots.diagram(PLACES, LINES)
+    fig.draw_without_rendering()
+    [ax] = fig.axes
+    bent = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)][-1].get_window_extent()
+    word = ax.texts[-1].get_window_extent()
+    straight = ax.transData.transform((1, 0.5))[0]
+    assert bent.x0 + bent.width / 2 != pytest.approx(straight, abs=1)
+    assert (bent.x0 + bent.width / 2 < straight) == (word.x0 + word.width / 2 < straight)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"arrows": [("x", "g")]}, r"^there is no box 'g'; expected one of x, f, d$"),
+        ({"locked": ["y"]}, r"^there is no box 'y'; expected one of x, f, d$"),
+        ({"arrows": [("x", "f", "water")]}, r"^an arrow means 'water'; expected one of values, gradient, reversed"),
+        ({"box": (0.2, 0.5)}, r"^'images' does not fit its box; expected shorter lines"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TlbookError, match=message):
+        plots.diagram(PLACES, **arguments)
 
 
 # table

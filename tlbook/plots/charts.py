@@ -1,110 +1,19 @@
-"""Figures for learners: one colour for one thing through the whole book, a message for a title, alt text always.
-
-The colours are those of Okabe and Ito, told apart in grey and by the colour-blind; each has a marker of its own as
-well. Figures are drawn on a light card that reads on light and dark pages alike.
-"""
+"""Charts: sets of images, clouds of points, dots by seed, curves, shaded matrices."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from IPython.display import display
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from tlbook.errors import TlbookError
+from tlbook.plots.theme import COLOURS, MARKERS
 
-__all__ = ["COLOURS", "MARKERS", "Table", "clouds", "curves", "dots", "figure", "images", "matrix", "show", "table"]
-
-COLOURS = {
-    "source": "#0072B2",
-    "target": "#D55E00",
-    "baseline": "#6E6E6E",
-    "method": "#007A5A",
-    "oracle": "#B0682E",
-    "other": "#8E4585",
-}
-MARKERS = {"source": "o", "target": "^", "baseline": "s", "method": "D", "oracle": "*", "other": "v"}
-
-STYLE: dict[Any, Any] = {
-    "figure.dpi": 110,
-    "savefig.dpi": 160,
-    "figure.facecolor": "#FCFCFA",
-    "axes.facecolor": "#FCFCFA",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "axes.labelsize": 11,
-    "xtick.labelsize": 10.5,
-    "ytick.labelsize": 10.5,
-    "legend.frameon": False,
-    "legend.fontsize": 10.5,
-    "font.size": 11,
-    "lines.linewidth": 2.0,
-    "svg.hashsalt": "tlbook",
-}
-
-
-def figure(columns: int = 1, rows: int = 1, width: float = 6.4, height: float = 3.4, **axes: Any) -> tuple[Figure, Any]:
-    """A figure in the book's style, and its axes: one Axes, or an array of them as ``plt.subplots`` gives.
-
-    Args:
-        columns: panels side by side; two at most, so that it can be read on a phone.
-        rows: panels one above the other.
-        width: of the whole figure, in inches.
-        height: of the whole figure, in inches.
-        **axes: what ``plt.subplots`` takes, such as ``sharey=True``.
-    """
-    # matplotlib's defaults first, whatever the user's matplotlibrc says; for good, since titles are drawn after this
-    plt.style.use(["default", STYLE])
-    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **axes)
-
-
-@dataclass(frozen=True)
-class _Picture:
-    png: bytes
-    alt: str
-
-    def __repr__(self) -> str:
-        return self.alt
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return {"image/png": self.png, "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
-
-
-def show(fig: Figure, alt: str) -> None:
-    """Show a figure with a text that says what is seen, with the numbers, and close it.
-
-    A notebook gets the picture, with the text in its metadata; a terminal gets the text.
-
-    Args:
-        fig: the figure.
-        alt: what one would say on the telephone.
-
-    Raises:
-        TlbookError: for an empty text.
-
-    Example:
-        >>> fig, ax = figure()
-        >>> show(fig, alt="an empty pair of axes")
-        an empty pair of axes
-    """
-    if not alt.strip():
-        raise TlbookError("alt is empty; expected a sentence that says what the figure shows, with its numbers")
-    image = io.BytesIO()
-    fig.savefig(image, format="png", metadata={"Software": None})
-    plt.close(fig)
-    display(_Picture(image.getvalue(), alt))  # type: ignore[no-untyped-call]
+__all__ = ["clouds", "curves", "dots", "images", "matrix"]
 
 
 def images(ax: Axes, x: Tensor, columns: int | None = None, title: str = "") -> None:
@@ -235,7 +144,13 @@ def matrix(
         raise TlbookError(f"values have shape {cells.shape}; expected {len(rows)}×{len(columns)}, a name for each")
     ax.imshow(cells, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(cells):
-        ax.annotate(f"{value:.2f}", (column, row), ha="center", va="center", color="white" if value > 0.6 else "black")
+        ax.annotate(
+            f"{value:.2f}",
+            (column, row),
+            ha="center",
+            va="center",
+            color="white" if value > 0.6 else "black",
+        )
     ax.set_xticks(range(len(columns)), list(columns))
     ax.set_yticks(range(len(rows)), list(rows))
     ax.tick_params(length=0)
@@ -243,52 +158,3 @@ def matrix(
     ax.set_ylabel(ylabel)
     ax.set_xlabel(xlabel)
     ax.set_title(title)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A small table that a notebook shows as HTML and a terminal as text.
-
-    Attributes:
-        columns: the head.
-        rows: the cells, as text; ``[words](page.ipynb)`` becomes a link.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __repr__(self) -> str:
-        lines = [self.columns, *self.rows]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        return "\n".join(
-            "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
-        )
-
-    def _repr_markdown_(self) -> str:
-        rule = "|".join([" --- "] * len(self.columns))
-        body = [" | ".join(cell.replace("|", "\\|") for cell in line) for line in self.rows]
-        return "\n".join(f"| {line} |" for line in [" | ".join(self.columns), rule, *body])
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A table of words and numbers; floats are shown with three digits after the point.
-
-    Args:
-        columns: the head.
-        rows: as many cells each as there are columns.
-
-    Raises:
-        TlbookError: when a row has another number of cells.
-
-    Example:
-        >>> table(["method", "accuracy"], [["DANN", 0.91234]])
-        method  accuracy
-        DANN    0.912
-    """
-    for row in rows:
-        if len(row) != len(columns):
-            raise TlbookError(f"row {list(row)} has {len(row)} cells; expected {len(columns)}, one for each column")
-    return Table(
-        tuple(columns),
-        tuple(tuple(f"{c:.3f}" if isinstance(c, float | np.floating) else str(c) for c in row) for row in rows),
-    )
