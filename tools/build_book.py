@@ -25,7 +25,7 @@ from tlbook._files import write_text
 from tlbook._kernel import SETTINGS, kill_all
 from tlbook.chapters import ChapterFailed, execute
 from tlbook.errors import TlbookError
-from tools import api_page, notebook_filter
+from tools import api_page, notebook_filter, page_form
 from tools.imports import files_behind
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,7 +141,7 @@ def _execute(chapter: Path, copy: Path, bar: "tqdm[None]") -> float:
 
 
 def with_outputs(chapter: Path, executed: Path) -> nbformat.NotebookNode:
-    """A chapter as committed, with the outputs of its executed copy and its pictures' descriptions."""
+    """A chapter as committed, with the outputs of its executed copy."""
     notebook = nbformat.read(chapter, as_version=4)
     ran = (cell for cell in nbformat.read(executed, as_version=4).cells if cell.cell_type == "code")
     ran = (cell for cell in ran if INJECTED not in cell.metadata.get("tags", []))
@@ -150,28 +150,22 @@ def with_outputs(chapter: Path, executed: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def describe_images(notebook: nbformat.NotebookNode) -> None:
-    """Copy each picture's alt text from the output, where it is made, to the cell, where MyST-NB looks for it."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            alt = output.get("metadata", {}).get("image/png", {}).get("alt")
-            if alt:
-                cell.metadata.setdefault("mystnb", {})["image"] = {"alt": alt}
-
-
 def assemble(root: Path, source: Path) -> None:
     """Lay out what Sphinx reads in a folder of its own, where no other notebook can be picked up."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns("*.ipynb", "results", ".*"))
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, source)
-    for chapter in chapters(root):
+    notebooks, contents = {}, (root / "_toc.yml").read_text(encoding="utf-8")
+    for chapter in sorted(chapters(root), key=lambda chapter: contents.find(f"book/{chapter.stem}\n")):
         copy = executed_copy(chapter, root)
-        notebook = with_outputs(chapter, copy) if copy.exists() else nbformat.read(chapter, as_version=4)
-        describe_images(notebook)
-        nbformat.write(notebook, source / "book" / chapter.name)
-    with (source / "book" / "api.md").open("a", encoding="utf-8") as page:
-        page.write(api_page.generate(root))
+        notebooks[chapter.stem] = with_outputs(chapter, copy) if copy.exists() else nbformat.read(chapter, as_version=4)
+    for name, content in {"api": api_page.generate(root), "claims": page_form.claims_page(notebooks)}.items():
+        with (source / "book" / f"{name}.md").open("a", encoding="utf-8") as page:
+            page.write(content)
+    for name, notebook in notebooks.items():
+        page_form.paged(notebook, name, source / "book")
+        nbformat.write(notebook, source / "book" / f"{name}.ipynb")
     vendor = source / "book" / "_static" / "vendor" / "mathjax"
     vendor.mkdir(parents=True)
     for name in ("es5/tex-svg-full.js", "LICENSE"):

@@ -143,16 +143,8 @@ def test_outputs_are_matched_past_the_injected_cell_and_widgets_dropped(book: Pa
     assert shown.cells[2].outputs == [line]
 
 
-def test_the_cell_learns_its_pictures_description(book: Path) -> None:
-    picture = v4.new_output("display_data", {"image/png": "iVBO"}, metadata={"image/png": {"alt": "a line"}})
-    notebook = v4.new_notebook(cells=[v4.new_code_cell("show()", outputs=[picture]), v4.new_markdown_cell("a")])
-    build_book.describe_images(notebook)
-    assert notebook.cells[0].metadata == {"mystnb": {"image": {"alt": "a line"}}}
-    assert notebook.cells[1].metadata == {}
-
-
 def test_sphinx_reads_a_folder_with_the_book_and_nothing_else(book: Path) -> None:
-    for name in ("_config.yml", "_toc.yml", "book/api.md", "book/results/notes.md"):
+    for name in ("_config.yml", "_toc.yml", "book/api.md", "book/claims.md", "book/results/notes.md"):
         (book / name).write_text("#")
     (book / "book/.ipynb_checkpoints").mkdir()
     mathjax = book / "node_modules/mathjax"
@@ -162,7 +154,8 @@ def test_sphinx_reads_a_folder_with_the_book_and_nothing_else(book: Path) -> Non
     build_book.assemble(book, book / "_build/source")
     files = {str(f.relative_to(book / "_build/source")) for f in (book / "_build/source").rglob("*") if f.is_file()}
     vendored = {f"book/_static/vendor/mathjax/{name}" for name in ("tex-svg-full.js", "LICENSE")}
-    assert files == {"_config.yml", "_toc.yml", "book/api.md", "book/dann.ipynb", "book/finetune.ipynb"} | vendored
+    pages = {f"book/{name}" for name in ("api.md", "claims.md", "dann.ipynb", "finetune.ipynb")}
+    assert files == {"_config.yml", "_toc.yml"} | pages | vendored
 
 
 def test_outputs_are_written_back_filtered(book: Path) -> None:
