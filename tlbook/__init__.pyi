@@ -1,6 +1,8 @@
 from . import data as data
 from . import errors as errors
 from . import evaluate as evaluate
+from . import exercises as exercises
+from . import lessons as lessons
 from . import losses as losses
 from . import methods as methods
 from . import nets as nets
@@ -28,7 +30,9 @@ __all__ = [
     "data",
     "errors",
     "evaluate",
+    "exercises",
     "fit",
+    "lessons",
     "load",
     "losses",
     "methods",

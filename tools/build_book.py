@@ -26,6 +26,7 @@ from tlbook._kernel import SETTINGS, kill_all
 from tlbook.chapters import ChapterFailed, execute
 from tlbook.errors import TlbookError
 from tools import api_page, notebook_filter, page_form
+from tools.chapter_rules import book_violations
 from tools.imports import files_behind
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -231,6 +232,9 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
+        if wrong := book_violations(ROOT):
+            print("\n".join(["the book is not built:", *wrong]), file=sys.stderr)
+            return 1
         failures = [] if arguments.render_only else execute_stale(ROOT)
         for failure in failures:
             print(f"\n{failure}", file=sys.stderr)

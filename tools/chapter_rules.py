@@ -1,11 +1,36 @@
 """What every chapter keeps to, so that it reads right in JupyterLab, on GitHub, in Colab and in the book."""
 
+import ast
 import re
 from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from statistics import median
 
 import nbformat
+import yaml
 
 LONGEST_CELL = 20
+COLUMNS = 79
+MEDIAN_CELL = 6  # lines of code in the open
+OPEN_CLAIMS = 4  # in a section; further ones stand in also_checked
+DIAGRAMS = 2
+# Chapters that still have the manner of before; each leaves the list when it is turned round to face its reader.
+NOT_TURNED = {
+    "adda",
+    "capsules",
+    "classical_adaptation",
+    "dann",
+    "deep_adaptation",
+    "finetune",
+    "glomo",
+    "partial_transfer",
+    "self_supervised",
+    "taxonomy",
+    "theory",
+    "why_transfer",
+    "zero_shot",
+}
 OPENINGS = (
     "What you will be able to do",
     "When it fails",
@@ -30,17 +55,34 @@ FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*$", re.MULTILINE)
 
 
-def violations(notebook: nbformat.NotebookNode, back_matter: bool = False) -> list[str]:
+def book_violations(root: Path) -> list[str]:
+    """What the chapters of the book do that they must not, each in a line that names chapter and cell."""
+    contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    back_matter = {Path(page["file"]).name for page in contents["parts"][-1]["chapters"]}
+    found = []
+    for chapter in sorted((root / "book").glob("*.ipynb")):
+        turned = chapter.stem not in NOT_TURNED | back_matter
+        wrong = violations(nbformat.read(chapter, as_version=4), back_matter=chapter.stem in back_matter, turned=turned)
+        found += [f"{chapter.stem}: {line}" for line in wrong]
+    return found
+
+
+def violations(notebook: nbformat.NotebookNode, back_matter: bool = False, turned: bool = False) -> list[str]:
     """What a chapter does that it must not, each in a line that says where; empty for a good one.
 
-    A page of the back matter has the title and the cost box, and no exercises or other sections that every chapter has.
+    Args:
+        notebook: the chapter.
+        back_matter: whether it is a page of the back matter, which has the title and the cost box, and no exercises or
+            other sections that every chapter has.
+        turned: whether it has been turned round to face its reader.
     """
     return [
         *_markdown(notebook.cells),
-        *_top(notebook.cells),
+        *(_first_screen(notebook.cells) if turned else _top(notebook.cells)),
         *([] if back_matter else _skeleton(notebook.cells)),
         *_headings(notebook.cells),
         *_code(notebook.cells),
+        *([*_open_code(notebook.cells), *_claims(notebook.cells), *_exercises(notebook.cells)] if turned else []),
     ]
 
 
@@ -114,3 +156,103 @@ def _code(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
     parameters = [cell for _, cell in code if "parameters" in cell.metadata.get("tags", [])]
     if len(parameters) != 1 or not re.search(r"^seed = \d+$", parameters[0].source, re.MULTILINE):
         yield "expected one cell tagged 'parameters', with a line such as seed = 0"
+
+
+def _tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _first_screen(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
+    """Title and question; the set-up, which the page shows folded after the answer; one picture; the answer."""
+    first, rest = cells[0], cells[1:]
+    if first.cell_type != "markdown" or not first.source.startswith("# "):
+        yield "cell 1: expected the title"
+    if "?" not in first.source or len(first.source.split()) > 60:
+        yield "cell 1: expected the title and the question, in at most 60 words"
+    setup = len(list(takewhile(lambda cell: "setup" in _tags(cell), rest)))
+    if not setup:
+        yield "cell 2: expected the set-up, in cells tagged 'setup' and 'hide-input'"
+    picture, answer = (rest[setup : setup + 2] + [nbformat.v4.new_markdown_cell()] * 2)[:2]
+    if picture.cell_type != "code" or "plots.show(" not in picture.source:
+        yield f"cell {setup + 2}: expected the picture that shows the failure or the idea"
+    if answer.cell_type != "markdown" or answer.source.startswith("#") or not 5 <= len(answer.source.split()) <= 60:
+        yield f"cell {setup + 3}: expected the answer, in at most 60 words"
+
+
+def _open_code(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
+    """What is visible is the method; what draws, claims and sets up is folded, under a line that says what it does."""
+    lengths = []
+    for number, cell in enumerate(cells, 1):
+        if cell.cell_type != "code":
+            continue
+        lines = cell.source.splitlines()
+        for place, line in enumerate(lines, 1):
+            if len(line) > COLUMNS:
+                yield f"cell {number}: line {place} has {len(line)} columns, expected at most {COLUMNS}"
+        folded = "hide-input" in _tags(cell)
+        draws = [word for word in ("plots.", "claim(", "also_checked(") if word in cell.source]
+        if draws and not folded:
+            yield f"cell {number}: {draws[0]} in the open: expected the tag 'hide-input'"
+        if folded and not re.match(r"# \S", cell.source):
+            yield f"cell {number}: folded without a word: expected a first line such as '# Draw both clouds'"
+        if not folded:
+            lengths.append(len(lines))
+    if lengths and median(lengths) > MEDIAN_CELL:
+        yield f"the median cell has {median(lengths):g} lines in the open, expected at most {MEDIAN_CELL}"
+    diagrams = sum("plots.diagram(" in cell.source for cell in cells if cell.cell_type == "code")
+    if diagrams < DIAGRAMS:
+        yield f"{diagrams} diagrams (plots.diagram), expected at least {DIAGRAMS}"
+
+
+NUMBER = re.compile(
+    r"(?<![\w.,−-])\d+(?:\.\d+)?(?![\w-])(?!\))|\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|"
+    r"thirty|hundred)\s+(?:points?|times|per ?cent)\b|\b(?:a|one) (?:third|quarter|fifth|tenth)\b"
+)
+NAMED = re.compile(r"equations? \d+|[A-Za-zλαβρμTt]\w* = [\d.]+|=\s*\d+")
+
+
+def _claims(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
+    """A claim's sentence holds no number, which is the bound's to say; in a section few stand in the open."""
+    section, count = "the first section", 0
+    for number, cell in enumerate(cells, 1):
+        if cell.cell_type == "markdown":
+            for _, title in HEADING.findall(_prose(cell)):
+                section, count = repr(title), 0
+            continue
+        tree = ast.parse(cell.source)
+        folds = [node for node in ast.walk(tree) if isinstance(node, ast.With) and _opens_fold(node)]
+        inside = {id(node) for fold in folds for node in ast.walk(fold)}
+        for call in ast.walk(tree):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "claim"):
+                continue
+            count += id(call) not in inside
+            sentence = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else ""
+            if typed := NUMBER.search(NAMED.sub("", str(sentence))):
+                yield f"cell {number}: the claim {sentence!r:.50} says {typed.group()!r}: leave the number to its bound"
+        if count > OPEN_CLAIMS:
+            yield f"cell {number}: {count} claims in the open in {section}, expected {OPEN_CLAIMS}: use also_checked()"
+            count = 0
+
+
+def _opens_fold(node: ast.With) -> bool:
+    return any("also_checked" in ast.dump(item.context_expr) for item in node.items)
+
+
+def _exercises(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
+    """Each exercise but an open one has a hint, a check, and a folded solution that the check finds right."""
+    title, parts = "", {}
+    for number, cell in enumerate([*cells, nbformat.v4.new_markdown_cell("## The end")], 1):
+        heads = HEADING.findall(_prose(cell)) if cell.cell_type == "markdown" else []
+        if heads:
+            if title and "open" not in title.casefold():
+                yield from (f"cell {at}: {title!r} has no {part}" for part, (there, at) in parts.items() if not there)
+            title = next((head for _, head in heads if head.startswith("Exercise ")), "")
+            parts = dict.fromkeys(("hint", "check", "solution"), (False, number))
+        if title:
+            code, solution = cell.cell_type == "code", "solution" in _tags(cell)
+            found = {
+                "hint": "<summary>Hint" in cell.source,
+                "check": code and not solution and "exercises." in cell.source,
+                "solution": code and solution and "exercises." in cell.source,
+            }
+            parts = {part: (there or found[part], at) for part, (there, at) in parts.items()}

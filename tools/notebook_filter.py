@@ -16,7 +16,7 @@ from tlbook._files import write_text
 from tlbook.errors import TlbookError
 
 LIMIT = 100_000
-CELL_METADATA = ("tags", "nbgrader", "mystnb", "slideshow")
+CELL_METADATA = ("tags", "nbgrader", "mystnb", "slideshow", "jupyter")
 TEXT = ("text/plain", "text/markdown", "text/latex", "text/html")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 NOTEBOOK_METADATA = {

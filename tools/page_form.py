@@ -24,6 +24,7 @@ def paged(notebook: nbformat.NotebookNode, chapter: str, book: Path) -> None:
         chapter: its name.
         book: the folder that Sphinx reads, where the pictures are laid down.
     """
+    _answer_first(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             _name_fold(cell)
@@ -63,6 +64,15 @@ def claims_page(chapters: dict[str, nbformat.NotebookNode]) -> str:
 def _plain(text: str) -> str:
     """Text in which Markdown finds nothing to set."""
     return re.sub(r"([\\`*_{}\[\]<>$#|])", r"\\\1", text)
+
+
+def _answer_first(notebook: nbformat.NotebookNode) -> None:
+    """Show the set-up, which a notebook needs at its top, after the picture and the answer."""
+    setup = [cell for cell in notebook.cells if "setup" in cell.metadata.get("tags", [])]
+    if setup:
+        others = [cell for cell in notebook.cells if cell not in setup]
+        answer = next(i for i, cell in enumerate(others) if i and cell.cell_type == "markdown")
+        notebook.cells = [*others[: answer + 1], *setup, *others[answer + 1 :]]
 
 
 def _name_fold(cell: nbformat.NotebookNode) -> None:

@@ -76,3 +76,84 @@ def test_a_spoilt_chapter_is_caught(spoil: Callable[[NotebookNode], object], mes
     notebook = chapter()
     spoil(notebook)
     assert any(message in line for line in violations(notebook)), violations(notebook)
+
+
+# chapters that face their reader
+
+
+def hidden(source: str, *tags: str) -> NotebookNode:
+    return v4.new_code_cell(source, metadata={"tags": ["hide-input", *tags]})
+
+
+def turned() -> NotebookNode:
+    diagram = "fig = plots.diagram(boxes)\nplots.show(fig, alt='boxes')"
+    cells = [
+        v4.new_markdown_cell("# Title\n\nWhat has to change?"),
+        hidden("# Set-up: half a minute\nfrom tlbook import claim\nseed = 0", "setup", "parameters"),
+        hidden("# Draw the failure\nplots.show(fig, alt='rows of digits')"),
+        v4.new_markdown_cell("Train the features to fool a classifier that guesses the domain."),
+        v4.new_markdown_cell(f"## {OPENINGS[0]}\n\n- measure"),
+        v4.new_code_cell("loss = features.sum()"),
+        hidden(f"# Draw the players\n{diagram}"),
+        hidden(f"# Draw a GAN beside them\n{diagram}"),
+        hidden("# State what was found\nclaim('with λ = 0 equation 2 reads less', gain, above=0.1)"),
+        *[v4.new_markdown_cell(f"## {opening}") for opening in OPENINGS[1:4]],
+        v4.new_markdown_cell(
+            "### Exercise 1: the sign\n\nWrite it.\n\n<details><summary>Hint</summary>\n\nx\n\n</details>"
+        ),
+        v4.new_code_cell("exercises.dann.the_sign(reverse)"),
+        hidden("# Solution\nexercises.dann.the_sign(solution)", "solution"),
+        v4.new_markdown_cell("### Exercise 2, open: λ without labels\n\nTry."),
+        *[v4.new_markdown_cell(f"## {opening}") for opening in OPENINGS[4:]],
+    ]
+    return v4.new_notebook(cells=cells)
+
+
+def at(number: int, cell: NotebookNode) -> Callable[[NotebookNode], object]:
+    return lambda notebook: notebook.cells.insert(number, cell)
+
+
+def test_a_turned_chapter_passes() -> None:
+    assert violations(turned(), turned=True) == []
+
+
+CLAIMS = "\n".join(["claim('a', 1, above=0)"] * 5)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda n: n.cells[0].update(source="# Title"), "cell 1: expected the title and the question"),
+        (lambda n: n.cells[0].update(source="# Title\n\n" + "word " * 60 + "?"), "in at most 60 words"),
+        (lambda n: n.cells.pop(1), "cell 2: expected the set-up"),
+        (lambda n: n.cells.pop(2), "cell 3: expected the picture"),
+        (lambda n: n.cells.pop(3), "cell 4: expected the answer"),
+        (at(5, v4.new_code_cell("x = 1  " + "#" * 80)), "cell 6: line 1 has 87 columns"),
+        (at(5, v4.new_code_cell("claim('a', 1, above=0)")), "cell 6: claim( in the open"),
+        (at(5, v4.new_code_cell("fig, ax = plots.figure()")), "cell 6: plots. in the open"),
+        (at(5, hidden("plots.figure()")), "cell 6: folded without a word"),
+        (lambda n: n.cells[5].update(source="\n".join(["x = 1"] * 14)), "the median cell has 7.5 lines"),
+        (lambda n: n.cells.pop(6), "1 diagrams"),
+        (at(5, hidden("# State\nclaim('it beats it by ten points', 1, above=0)")), "says 'ten points'"),
+        (at(5, hidden("# State\nclaim('it reads 0.3 more', 1, above=0)")), "says '0.3'"),
+        (at(5, hidden("# State\nclaim('a quarter is lost', 1, above=0)")), "says 'a quarter'"),
+        (at(5, hidden(f"# State\n{CLAIMS}")), "cell 6: 5 claims in the open in 'What you will be able to do'"),
+        (
+            lambda n: n.cells[12].update(source="### Exercise 1: the sign\n\nWrite it."),
+            "'Exercise 1: the sign' has no hint",
+        ),
+        (lambda n: n.cells.pop(13), "'Exercise 1: the sign' has no check"),
+        (lambda n: n.cells.pop(14), "'Exercise 1: the sign' has no solution"),
+    ],
+)
+def test_a_turned_chapter_that_is_spoilt_is_caught(spoil: Callable[[NotebookNode], object], message: str) -> None:
+    notebook = turned()
+    spoil(notebook)
+    assert any(message in line for line in violations(notebook, turned=True)), violations(notebook, turned=True)
+
+
+def test_claims_in_a_fold_are_not_in_the_open() -> None:
+    notebook = turned()
+    fold = "\n".join(f"    {line}" for line in CLAIMS.splitlines())
+    notebook.cells.insert(5, hidden(f"# Check further\nwith also_checked():\n{fold}"))
+    assert violations(notebook, turned=True) == []
