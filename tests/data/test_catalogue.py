@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tlbook.data import checksum, load, mnist_m, names, rendered
+from tlbook.data import checksum, digits, load, mnist_m, names, rendered
 from tlbook.data.blend import blend
 from tlbook.data.catalogue import COLLECTIONS, SOURCES
 from tlbook.data.root import data_root
@@ -38,7 +38,7 @@ def check(name, split, root=None):
 
 LICENCES = {
     "digits": "CC BY 4.0",
-    "digits-m": "CC BY 4.0, photographs CC BY 2.0",
+    "digits-m": "CC BY 4.0, photographs CC BY 2.0 and public domain",
     "rendered-digits": "free; fonts under the Bitstream Vera, STIX and BaKoMa licences",
     "mnist": "CC BY-SA 3.0",
     "fashion-mnist": "MIT",
@@ -126,14 +126,69 @@ def test_digits_are_those_of_scikit_learn_each_in_one_split():
     assert np.allclose(np.sort(means), np.sort(ink.mean(axis=1) * 255 / 16), atol=3)
 
 
-def test_digits_m_is_the_same_digits_on_photographs_with_test_patches_from_elsewhere():
-    from sklearn.datasets import load_sample_images
+def frame(domain):
+    """Of each image the four outer pixels on every side, which no digit reaches: N×3×M, from 0 to 1."""
+    inside = torch.zeros(28, 28, dtype=torch.bool)
+    inside[4:24, 4:24] = True
+    return domain.x[:, :, ~inside].double() / 255
 
-    for seed, split, columns in ((0, "train", slice(480)), (1, "test", slice(480, 640))):
+
+def test_digits_m_is_the_same_digits_on_squares_of_the_photographs():
+    for seed, split in enumerate(("train", "test")):
         plain, blended = load("digits", split), load("digits-m", split)
         assert torch.equal(plain.y, blended.y)
-        photos = [photo[:, columns] for photo in load_sample_images().images]
-        assert torch.equal(blended.x, blend(plain.x[:, :1], photos, seed))
+        squares = [square for photo in digits.photographs() for square in digits.chequerboard(photo, split)]
+        assert torch.equal(blended.x, blend(plain.x[:, :1], squares, seed))
+
+
+def test_digits_m_has_patches_of_three_photographs_in_both_splits_and_no_pixel_in_both(monkeypatch):
+    """Photographs whose pixels say which they are: what stands in the frame tells where the patch lies."""
+
+    def numbered(number, photo):
+        at = np.arange(photo.shape[0] * photo.shape[1]).reshape(photo.shape[:2]) + number * 2**20
+        return np.stack([at >> 16, at >> 8 & 255, at & 255], axis=2).astype(np.uint8)
+
+    photos = [numbered(number, photo) for number, photo in enumerate(digits.photographs())]
+    monkeypatch.setattr(digits, "photographs", lambda: photos)
+    covered = np.zeros((2, len(photos), *np.max([photo.shape[:2] for photo in photos], axis=0)), dtype=bool)
+    for split, part in zip(("train", "test"), covered, strict=True):
+        x, _ = digits.read_digits_m(split, Store(Path(), download=False))
+        first, last = ((x[:, :, at, at].int() * torch.tensor([2**16, 2**8, 1])).sum(dim=1).tolist() for at in (0, -1))
+        numbers = [pixel >> 20 for pixel in first]
+        assert min(np.bincount(numbers, minlength=3)) > len(x) / 4
+        for number, start, end in zip(numbers, first, last, strict=True):
+            columns = photos[number].shape[1]
+            assert end - start == 27 * columns + 27
+            top, left = divmod(start % 2**20, columns)
+            part[number, top : top + 28, left : left + 28] = True
+    assert not (covered[0] & covered[1]).any()
+
+
+def test_the_patches_of_digits_m_are_of_the_same_kind_in_both_splits():
+    """Colours, contrasts, and what a reader of plain digits reads: between the splits as within one of them."""
+    from scipy.stats import ks_2samp
+    from sklearn.linear_model import LogisticRegression
+
+    def apart(one, other):
+        looks = [torch.cat([frame(d).mean(dim=2), frame(d).std(dim=2)], dim=1).numpy() for d in (one, other)]
+        return max(ks_2samp(*values).statistic for values in zip(*(look.T for look in looks), strict=True))
+
+    train, test = load("digits-m"), load("digits-m", "test")
+    within = [apart(*train.split(2 / 3, seed)) for seed in range(20)]  # the smaller part has as many images as test
+    assert apart(train, test) < max(within)
+
+    plain = load("digits")
+    reader = LogisticRegression(C=0.01, max_iter=300).fit(plain.x[:, 0].flatten(1).numpy() / 255, plain.y)
+    read = [reader.score(d.x.double().mean(dim=1).flatten(1).numpy() / 255, d.y) for d in (train, test)]
+    assert abs(read[0] - read[1]) < 0.05
+
+
+def test_a_matplotlib_without_its_sample_data_is_told_what_to_install(monkeypatch):
+    import matplotlib.cbook
+
+    monkeypatch.setattr(matplotlib.cbook, "get_sample_data", lambda name, asfileobj: f"/nowhere/{name}")
+    with pytest.raises(TlbookError, match=r"^/nowhere/grace_hopper.jpg is missing; .* install matplotlib with pip"):
+        load("digits-m")
 
 
 def test_rendered_digits_can_be_read():

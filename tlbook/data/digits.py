@@ -1,4 +1,9 @@
-"""The handwritten digits that scikit-learn carries, plain and blended with the photographs it carries."""
+"""The handwritten digits that scikit-learn carries, plain and blended with photographs.
+
+The photographs of ``digits-m`` are the three that its dependencies carry: a temple and a flower from scikit-learn,
+a portrait of Grace Hopper from matplotlib. Each is cut into squares as a chequerboard is. Training patches come
+from the white ones and test patches from the black ones: no pixel is in both, and both see the same scenes.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tlbook.data.blend import blend
+from tlbook.data.blend import Bytes, blend
 from tlbook.data.source import DIGITS, Source, Store
+from tlbook.errors import TlbookError
 
 SIZES = {"train": 1347, "test": 450}
-CUT = 480  # the photographs are 640 wide: training patches lie left of the cut, test patches right of it
+SQUARE = 40  # side of a square of the chequerboard, in pixels; a patch of 28×28 has 13×13 places in it
 
 
 def read_digits(split: str, store: Store) -> tuple[Tensor, Tensor]:
@@ -20,13 +26,43 @@ def read_digits(split: str, store: Store) -> tuple[Tensor, Tensor]:
 
 
 def read_digits_m(split: str, store: Store) -> tuple[Tensor, Tensor]:
-    """The same digits blended with patches of two photographs; training and test patches share no pixel."""
+    """The same digits blended with patches of three photographs; training and test patches share no pixel."""
+    x, y = _grey(split)
+    squares = [square for photo in photographs() for square in chequerboard(photo, split)]
+    return blend(x, squares, seed=("train", "test").index(split)), y
+
+
+def photographs() -> list[Bytes]:
+    """The photographs, rows×columns×3."""
+    from matplotlib.cbook import get_sample_data
+    from PIL import Image
     from sklearn.datasets import load_sample_images
 
-    region = slice(0, CUT) if split == "train" else slice(CUT, None)
-    photographs = [photo[:, region] for photo in load_sample_images().images]
-    x, y = _grey(split)
-    return blend(x, photographs, seed=("train", "test").index(split)), y
+    path = get_sample_data("grace_hopper.jpg", asfileobj=False)
+    try:
+        with Image.open(path) as portrait:
+            return [*load_sample_images().images, np.asarray(portrait)]
+    except FileNotFoundError:
+        raise TlbookError(
+            f"{path} is missing; expected the sample data that matplotlib's wheels carry: "
+            "install matplotlib with pip, or mpl_sample_data with conda"
+        ) from None
+
+
+def chequerboard(photo: Bytes, split: str) -> list[Bytes]:
+    """The squares of one split; what is left over at the right and at the bottom belongs to none.
+
+    >>> board = np.arange(80 * 130).reshape(80, 130)
+    >>> [int(square[0, 0]) for square in chequerboard(board, "train")]
+    [0, 80, 5240]
+    """
+    rows, columns = (range(size // SQUARE) for size in photo.shape[:2])
+    return [
+        photo[row * SQUARE : (row + 1) * SQUARE, column * SQUARE : (column + 1) * SQUARE]
+        for row in rows
+        for column in columns
+        if (row + column) % 2 == ("train", "test").index(split)
+    ]
 
 
 def _grey(split: str) -> tuple[Tensor, Tensor]:
@@ -66,11 +102,11 @@ BLENDED = Source(
     shape=(3, 28, 28),
     classes=DIGITS,
     sizes=SIZES,
-    licence="CC BY 4.0, photographs CC BY 2.0",
+    licence="CC BY 4.0, photographs CC BY 2.0 and public domain",
     home="https://scikit-learn.org/stable/datasets/loading_other_datasets.html",
     checksums={
-        "train": "0bf0a8b1692a760f38958b0a626367d5fccc8ec2de7ac437f08871e7aaf7ec7d",
-        "test": "d4365e5ed0be3443269bc6ca0832f86729442c647ccf5d6a18ca6a79cbe1132f",
+        "train": "94bc7d76a56841c3bc8a699bbfd8a49d98f5185ad2ab07f787d9c0e300dbb381",
+        "test": "8533e561066577925e60103faf9c7535d7cc23a91ad40830530ebc97ecbcab53",
     },
     read=read_digits_m,
     present=lambda root: True,
