@@ -196,7 +196,7 @@ ENTRIES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, set[str]]
     "Light()": (lambda x: views.Light()(x), {"x": PIXELS}, {}),
     "ADDA": (methods.ADDA, {**PARTS, "domain_head": HEAD, "share": 0.5, "rate": 0.1}, {}),
     "DAN": (methods.DAN, {**PARTS, "lam": 1.0, "layers": ("features",)}, {}),
-    "DANN": (methods.DANN, {**PARTS, "domain_head": HEAD, "gamma": 10.0}, {}),
+    "DANN": (methods.DANN, {**PARTS, "domain_head": HEAD, "gamma": 10.0, "lam": 1.0}, {}),
     "FineTune": (methods.FineTune, {**PARTS, "frozen": False}, {}),
     "IWAN": (methods.IWAN, {**PARTS, "weigher": HEAD, "domain_head": HEAD, "upper": 0.1}, {}),
     "L2SP": (methods.L2SP, {**PARTS, "alpha": 0.1, "beta": 0.01}, {}),

@@ -90,6 +90,7 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     *[(name, {"lam": 100.0}) for name in ("DAN", "DDC", "DaNN", "DeepCORAL")],
     *[(name, {"layers": ["features.fc1"]}) for name in ("DAN", "DDC", "DaNN", "DeepCORAL")],
     ("DANN", {"gamma": 5.0}),
+    ("DANN", {"lam": 0.0}),
     ("FineTune", {"frozen": True}),
     ("GLoMo", {"share": 0.6}),
     ("GLoMo", {"graph": "uniform"}),

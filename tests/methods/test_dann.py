@@ -114,18 +114,19 @@ def test_without_reversal_it_is_source_only_bit_for_bit_and_with_it_it_is_not(
     source, target = domains()
     how = {} if optimizer is None else {"optimizer": optimizer}
 
-    def trained(gamma: float | None) -> SourceOnly | DANN:
+    def trained(**given: float) -> SourceOnly | DANN:
         features, label_head, domain_head = parts()
-        method = SourceOnly(features, label_head) if gamma is None else DANN(features, label_head, domain_head, gamma)
+        method = DANN(features, label_head, domain_head, **given) if given else SourceOnly(features, label_head)
         fit(method, source, target, steps=20, batch_size=16, seed=0, precision="fp32", **how)  # type: ignore[arg-type]
         return method
 
-    alone, without, with_it = trained(None), trained(0.0), trained(10.0)
-    assert isinstance(without, DANN)
-    assert same_weights(without.features, alone.features)
-    assert same_weights(without.label_head, alone.label_head)
+    alone, with_it = trained(), trained(gamma=10.0)
+    for without in (trained(gamma=0.0), trained(lam=0.0)):
+        assert isinstance(without, DANN)
+        assert same_weights(without.features, alone.features)
+        assert same_weights(without.label_head, alone.label_head)
+        assert not same_weights(without.domain_head, parts()[2])  # it learns all the same
     assert not same_weights(with_it.features, alone.features)
-    assert not same_weights(without.domain_head, parts()[2])  # it learns all the same
 
 
 def test_a_positive_logit_says_target() -> None:
@@ -172,3 +173,17 @@ def test_a_copy_is_independent() -> None:
     fit(twin, source, target, steps=3, batch_size=8, seed=1, precision="fp32")
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
     assert not same_weights(method, twin)
+
+
+def test_lam_scales_what_the_features_get_and_nothing_else() -> None:
+    def gradients(lam: float) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        method = DANN(*parts(), lam=lam)
+        method.losses(*batches(torch.float32), progress=0.3)["domain"].backward()
+        weights = (method.features.parameters(), method.domain_head.parameters())
+        features, head = ([p.grad for p in part if p.grad is not None] for part in weights)
+        return features, head
+
+    (once, head), (fivefold, same_head) = gradients(1.0), gradients(5.0)
+    assert all(torch.allclose(5 * a, b, rtol=1e-5) for a, b in zip(once, fivefold, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(head, same_head, strict=True))
+    assert any(g.abs().max() > 0 for g in once)

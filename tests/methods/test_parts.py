@@ -306,7 +306,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "ADDA": {"share": 0.5, "rate": 0.2},
     "CapsNet": {"reconstruction": 0.0005},
     "DAN": {"lam": 1.0, "layers": ("features", "label_head")},
-    "DANN": {"gamma": 10.0},
+    "DANN": {"gamma": 10.0, "lam": 1.0},
     "DDC": {"lam": 0.25, "layers": ("features",)},
     "DaNN": {"lam": 1000.0, "layers": ("features",)},
     "DeepCORAL": {"lam": 1.0, "layers": ("label_head",)},

@@ -68,7 +68,7 @@ class Training:
             >>> from tlbook.methods import DANN
             >>> method = DANN(nn.Identity(), nn.Linear(2, 2), nn.Linear(2, 1))
             >>> Training(100, schedule=lambda progress: 1 - progress / 2).of(method)
-            'Adam, rate 0.001 falling to 0.0005, 100 steps of 64 rows a domain; DANN with gamma = 10.0'
+            'Adam, rate 0.001 falling to 0.0005, 100 steps of 64 rows a domain; DANN with gamma = 10.0, lam = 1.0'
         """
         made = self.optimizer([torch.nn.Parameter(torch.zeros(1))])
         usual = inspect.signature(type(made)).parameters

@@ -72,9 +72,11 @@ class DANN(Method):
         label_head: G_y, features N×D to logits N×K.
         domain_head: G_d, features N×D to one logit N×1, positive for "target".
         gamma: the slope of the λ schedule, at least 0; 10 in the paper.
+        lam: what λ rises to, at least 0; 1 in the paper, 0 is the control in which the features take no notice of the
+            domain head.
 
     Raises:
-        TlbookError: when γ is below 0, or the domain head ends in more than one unit, a sigmoid or a soft-max. The
+        TlbookError: when γ or λ is below 0, or the domain head ends in more than one unit, a sigmoid or a soft-max. The
             loss has the sigmoid; a soft-max over the one unit would be 1 whatever the features, and the method would
             be source-only. In training, when the rows of both domains differ in type or shape.
 
@@ -90,15 +92,24 @@ class DANN(Method):
 
     place = Place(target_labels="none", transfers=("features",), needs_target=True)
 
-    def __init__(self, features: nn.Module, label_head: nn.Module, domain_head: nn.Module, gamma: float = 10.0) -> None:
+    def __init__(
+        self,
+        features: nn.Module,
+        label_head: nn.Module,
+        domain_head: nn.Module,
+        gamma: float = 10.0,
+        lam: float = 1.0,
+    ) -> None:
         super().__init__(features, label_head)
         check_domain_head("domain_head", domain_head)
         check_number("gamma", gamma, at_least=0, hint="10 is the paper's, 0 is source-only training")
         self.domain_head = domain_head
+        check_number("lam", lam, at_least=0, hint="1 is the paper's, 0 is source-only training")
         self.gamma = gamma
+        self.lam = lam
 
     def losses(self, source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
-        lambda_p = lambda_schedule(progress, self.gamma)
+        lambda_p = self.lam * lambda_schedule(progress, self.gamma)
         rows = both(source.x, target.x)  # one forward pass for both domains
         features = encode(self.features, rows, self.label_head, self.domain_head)
         domain = self.domain_head(gradient_reversal(features, lambda_p))  # eq. 16, 17
