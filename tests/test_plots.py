@@ -105,6 +105,17 @@ def test_the_style_stays_inside() -> None:
     assert dict(plt.rcParams) == before
 
 
+def test_readings_stand_under_their_images_with_a_cross_where_they_are_wrong() -> None:
+    fig, ax = plots.figure()
+    plots.readings(ax, torch.zeros(3, 1, 4, 4), [1, 7, 3], [1, 2, 3])
+    assert [text.get_text() for text in ax.texts] == ["1", "7", "×", "3"]
+    assert [text.get_color() for text in ax.texts[:2]] == [plots.COLOURS["method"], plots.COLOURS["target"]]
+    plots.show(fig, alt="three")
+    assert ax.texts[0].get_color() != plots.COLOURS["method"]  # under the picture, not on it: it follows the theme
+    with pytest.raises(TlbookError, match=r"^3 images, 2 answers, 3 right ones; expected as many of each$"):
+        plots.readings(ax, torch.zeros(3, 1, 4, 4), [1, 7], [1, 2, 3])
+
+
 # two versions, letters, titles
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from tlbook.exercises.answer import Answer, ask
+from tlbook.train import History
 
-__all__ = ["the_sign"]
+__all__ = ["exchanged", "the_sign", "without_end"]
 
 
 def the_sign(reverse: Callable[[torch.Tensor, float], torch.Tensor]) -> Answer:
@@ -67,3 +68,78 @@ def _wrong_gradient(value: torch.Tensor, features: torch.Tensor, weights: torch.
         return ""
     came, back = weights[0, 0].item(), gradient[0, 0].item()
     return f"for λ = {strength:g} a gradient of {came:g} comes back as {back:.3g}; expected −λ times it"
+
+
+def without_end(strong: History, usual: History, gain: float, label_loss: Any, target: Any) -> Answer:
+    """Check what was predicted of a game with a very large λ, against what it did.
+
+    Args:
+        strong: of the training with the large λ.
+        usual: of the usual one.
+        gain: the accuracy on the target after the first, less that of source-only.
+        label_loss: ``"as low"`` or ``"far higher"``.
+        target: ``"more than source-only"`` or ``"less than source-only"``.
+    """
+    title = "λ without end"
+    ends = [history.smooth("label", 50)[-1] for history in (strong, usual)]
+    higher, more = ends[0] > 2 * ends[1], gain > 0
+    questions = [
+        (
+            "the label loss",
+            label_loss,
+            ("as low", "far higher"),
+            higher,
+            f"it ends at {ends[0]:.2f}, in the usual game at {ends[1]:.2f}: who still listens to the labels when the "
+            "other term is a hundred times as large?",
+        ),
+        (
+            "the target",
+            target,
+            ("less than source-only", "more than source-only"),
+            more,
+            f"{gain:+.2f} against source-only: features that serve the labels badly at home serve them no better "
+            "abroad",
+        ),
+    ]
+    for what, given, choices, truth, why in questions:
+        if given is ...:
+            return Answer(title, f"not answered yet: say what you expect of {what} in place of the three dots")
+        if given not in choices:
+            return Answer(title, f"{given!r:.40} for {what}; expected {' or '.join(map(repr, choices))}")
+        if given != choices[truth]:
+            return Answer(title, f"{what}: {why}")
+    return Answer(title)
+
+
+def exchanged(predicted: torch.Tensor, true: torch.Tensor, answer: Any) -> Answer:
+    """Check which two digits a network takes for each other, against what it predicted.
+
+    Args:
+        predicted: for each image the digit that it was read as.
+        true: for each image the digit that it is.
+        answer: a set of two digits.
+
+    Example:
+        >>> true = torch.tensor([6, 6, 9, 9, 1])
+        >>> exchanged(torch.tensor([9, 9, 6, 6, 1]), true, {6, 9})
+        Two digits exchanged: right
+        >>> exchanged(torch.tensor([9, 9, 6, 6, 1]), true, {1, 6})
+        Two digits exchanged: only 0% of the images of 1 and 6 are read as the other; there is a pair with more
+    """
+    title = "Two digits exchanged"
+    if answer is ...:
+        return Answer(title, "not answered yet: put a set of two digits in place of the three dots")
+    if (
+        not isinstance(answer, set | frozenset | tuple | list)
+        or len(set(answer)) != 2
+        or not set(answer) <= set(range(10))
+    ):
+        return Answer(title, f"{answer!r:.40} is no set of two digits; expected one such as {{2, 5}}")
+    table = torch.zeros(10, 10).index_put((true, predicted), torch.ones(len(true)), accumulate=True)
+    shares = table / table.sum(dim=1, keepdim=True).clamp(min=1)
+    both = torch.minimum(shares, shares.T).fill_diagonal_(0)
+    a, b = sorted(int(digit) for digit in answer)
+    if both[a, b] < both.max():
+        share = f"only {both[a, b]:.0%} of the images of {a} and {b} are read as the other"
+        return Answer(title, f"{share}; there is a pair with more")
+    return Answer(title)

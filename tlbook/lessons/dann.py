@@ -46,12 +46,11 @@ class Lesson:
     training: dict[str, Any]
 
 
-def ground(profile: str = "quick", copies: int = COPIES) -> Lesson:
+def ground(profile: str = "quick") -> Lesson:
     """Digits on black, and over photographs.
 
     Args:
         profile: ``"quick"`` for the digits of the package, ``"paper"`` for MNIST → MNIST-M and the paper's network.
-        copies: how many of each of the package's digits.
 
     Raises:
         TlbookError: for another profile.
@@ -59,7 +58,7 @@ def ground(profile: str = "quick", copies: int = COPIES) -> Lesson:
     if profile not in PROFILES:
         raise TlbookError(f"profile is {profile!r}; expected one of {PROFILES}")
     if profile == "quick":
-        return _small("digits", "digits-m", copies)
+        return _small("digits", "digits-m")
     source, target = (load(name).images(channels=3, size=28) for name in PAPER)
     source_test, target_test = (load(name, "test").images(channels=3, size=28) for name in PAPER)
     training = _training(64, 1e-3, "auto")
@@ -68,16 +67,16 @@ def ground(profile: str = "quick", copies: int = COPIES) -> Lesson:
 
 def hand() -> Lesson:
     """Printed digits, and handwritten ones."""
-    return _small("rendered-digits", "digits", COPIES)
+    return _small("rendered-digits", "digits")
 
 
 PAPER = ("mnist", "mnist-m")
 
 
-def _small(source: str, target: str, copies: int) -> Lesson:
+def _small(source: str, target: str) -> Lesson:
     def images(name: str, split: str, seed: int = 0) -> Domain:
         domain = load(name, split)
-        copied = jitter(domain, copies, seed=seed) if split == "train" and len(domain) < 2000 else domain
+        copied = jitter(domain, COPIES, seed=seed) if split == "train" and len(domain) < 2000 else domain
         return copied.images(channels=1, size=14)
 
     return Lesson(

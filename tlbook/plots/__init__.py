@@ -4,7 +4,7 @@ The colours are those of Okabe and Ito, told apart in grey and by the colour-bli
 well. Every figure comes in two versions, for light and for dark pages, and can be read on a telephone.
 """
 
-from tlbook.plots.charts import clouds, curves, dots, images, matrix
+from tlbook.plots.charts import clouds, curves, dots, images, matrix, readings
 from tlbook.plots.diagrams import diagram
 from tlbook.plots.tables import Table, table
 from tlbook.plots.theme import COLOURS, DARK, MARKERS, STYLE, figure, show
@@ -22,6 +22,7 @@ __all__ = [
     "figure",
     "images",
     "matrix",
+    "readings",
     "show",
     "table",
 ]

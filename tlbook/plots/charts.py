@@ -13,7 +13,7 @@ from torch import Tensor
 from tlbook.errors import TlbookError
 from tlbook.plots.theme import COLOURS, MARKERS
 
-__all__ = ["clouds", "curves", "dots", "images", "matrix"]
+__all__ = ["clouds", "curves", "dots", "images", "matrix", "readings"]
 
 
 def images(ax: Axes, x: Tensor, columns: int | None = None, title: str = "") -> None:
@@ -42,6 +42,32 @@ def images(ax: Axes, x: Tensor, columns: int | None = None, title: str = "") -> 
     ax.set_title(title)
 
 
+def readings(ax: Axes, x: Tensor, read: Sequence[object], true: Sequence[object], title: str = "") -> None:
+    """Draw images in a row, and under each what it was read as, with a cross where that is wrong.
+
+    Args:
+        ax: where.
+        x: N×C×H×W, as :func:`images` takes them.
+        read: N answers.
+        true: N right answers.
+        title: above the row.
+
+    Raises:
+        TlbookError: where the answers are not as many as the images.
+    """
+    if not len(x) == len(read) == len(true):
+        raise TlbookError(f"{len(x)} images, {len(read)} answers, {len(true)} right ones; expected as many of each")
+    images(ax, x, title=title)
+    cell = x.shape[-1] + 2
+    for place, (answer, right) in enumerate(zip(read, true, strict=True)):
+        role = "method" if answer == right else "target"
+        below = ax.text((place + 0.5) * cell, x.shape[-2] + 3, str(answer), ha="center", va="top", color=COLOURS[role])
+        below.set_fontweight("normal" if answer == right else "bold")
+        if answer != right:
+            ax.annotate("×", ((place + 0.86) * cell, x.shape[-2] + 3), ha="center", va="top", color=COLOURS[role])
+    ax.set_ylim(1.75 * cell, -0.5)
+
+
 def clouds(ax: Axes, points: Mapping[str, ArrayLike], title: str = "", size: float = 9) -> None:
     """Draw sets of points in the plane, each in the colour and shape of its name, with the name beside it.
 
@@ -57,7 +83,8 @@ def clouds(ax: Axes, points: Mapping[str, ArrayLike], title: str = "", size: flo
     ax.set_xticks([])
     ax.set_yticks([])
     ax.set_title(title)
-    for mark in ax.legend(loc="best", markerscale=2.5).legend_handles:
+    legend = ax.legend(loc="best", markerscale=2.5, frameon=True, framealpha=0.85, edgecolor="none")
+    for mark in legend.legend_handles:
         if mark is not None:
             mark.set_alpha(1)
 

@@ -11,9 +11,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 from IPython.display import display
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import BboxBase
 
 from tlbook.errors import TlbookError
 
@@ -141,23 +143,28 @@ def _png(fig: Figure) -> bytes:
 
 def _break_titles(fig: Figure) -> None:
     """Break each title where it would run off its panel towards another, or off the figure."""
-    fig.draw_without_rendering()
-    boxes = [ax.get_window_extent() for ax in fig.axes]
-    titles = [(fig.bbox.x1, text) for text in fig.texts]
-    for ax, box in zip(fig.axes, boxes, strict=True):
-        last = not any(b.x0 > box.x0 and b.y0 < box.y1 and box.y0 < b.y1 for b in boxes)
-        right = fig.bbox.x1 if last else box.x1
-        titles += [(right, text) for text in ax.findobj(Text) if text.get_text() and text.get_text() == _title(ax)]
-    for right, text in titles:
-        words = text.get_text()
-        letters = len(words)
-        while text.get_window_extent().x1 > right - 4 and letters > 8:
-            letters -= 1
-            text.set_text(textwrap.fill(words, letters))
+    titles = [(text, None) for text in fig.texts] + [(title, ax) for ax in fig.axes for title in _titles(ax)]
+    whole = [(text, text.get_text(), ax) for text, ax in titles]
+    for _ in range(2):  # the panels move when the titles take less room
+        fig.draw_without_rendering()
+        boxes = {ax: ax.get_window_extent() for ax in fig.axes}
+        for text, words, ax in whole:
+            text.set_text(words)
+            letters, right = len(words), fig.bbox.x1
+            if ax is not None and any(_to_the_right(box, boxes[ax]) for box in boxes.values()):
+                right = boxes[ax].x1
+            while text.get_window_extent().x1 > right - 4 and letters > 8:
+                letters -= 1
+                text.set_text(textwrap.fill(words, letters))
 
 
-def _title(ax: Any) -> str:
-    return next(filter(None, map(ax.get_title, ("left", "center", "right"))), "")
+def _titles(ax: Axes) -> list[Text]:
+    title = ax.get_title("left") or ax.get_title("center") or ax.get_title("right")
+    return [text for text in ax.findobj(Text) if title and isinstance(text, Text) and text.get_text() == title]
+
+
+def _to_the_right(box: BboxBase, other: BboxBase) -> bool:
+    return box.x0 > other.x0 and box.y0 < other.y1 and other.y0 < box.y1
 
 
 def _check_letters(fig: Figure) -> None:
@@ -174,11 +181,17 @@ def _check_letters(fig: Figure) -> None:
 
 
 def _darken(fig: Figure) -> None:
-    """Give every artist the dark page's colour in place of the light one's; words over a picture stay as they are."""
-    over_pictures = [text for ax in fig.axes if ax.images for text in ax.texts]
+    """Give every artist the dark page's colour in place of the light one's; words on a picture stay as they are."""
+    over_pictures = [text for ax in fig.axes for text in ax.texts if _lies_on_a_picture(ax, text)]
     for artist in fig.findobj(lambda artist: artist not in over_pictures):
         for kind in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
             _replace(artist, kind)
+
+
+def _lies_on_a_picture(ax: Axes, text: Text) -> bool:
+    middle = text.get_window_extent()
+    point = (middle.x0 + middle.x1) / 2, (middle.y0 + middle.y1) / 2
+    return any(picture.get_window_extent().contains(*point) for picture in ax.images)
 
 
 def _replace(artist: Artist, kind: str) -> None:
