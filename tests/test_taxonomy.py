@@ -1,5 +1,6 @@
 """Tests of tlbook.taxonomy: where each method stands, found without a list."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import get_args, get_type_hints
 
@@ -50,29 +51,30 @@ def test_the_parts_of_a_package_share_its_chapter() -> None:
 
 
 def test_a_new_method_appears_by_itself() -> None:
-    table = taxonomy.by_method(chapters=["iwan"], package=package(IWAN=BOTH, Drift=STREAM))
+    table = taxonomy.table(chapters=["iwan"], package=package(IWAN=BOTH, Drift=STREAM))
+    assert table.columns == ("methods", "source labels", *taxonomy.CLASSIFICATIONS)
     assert table.rows == (
-        ("Drift", "supervised", "models", "heterogeneous", "online"),
-        ("[IWAN](iwan.ipynb)", "unsupervised", "instances, features", "homogeneous", "offline"),
+        ("Drift", "none", "supervised", "models", "heterogeneous", "online"),
+        ("[IWAN](iwan.ipynb)", "all", "unsupervised", "instances, features", "homogeneous", "offline"),
     )
+
+
+def test_a_column_without_information_is_left_out() -> None:
+    other = replace(BOTH, transfers=("models",))
+    table = taxonomy.table(chapters=[], package=package(IWAN=BOTH, ADDA=other))
+    assert table.columns == ("methods", "what is transferred")
+    assert table.rows == (("ADDA", "models"), ("IWAN", "instances, features"))
+
+
+def test_methods_of_a_chapter_that_stand_alike_share_a_row() -> None:
+    methods = [row[0] for row in taxonomy.table(chapters=[]).rows]
+    assert "BDA, GFK, JDA, SubspaceAlignment, TCA" in methods
+    assert sorted(", ".join(methods).split(", ")) == sorted(entry.name for entry in taxonomy.entries())
 
 
 def test_a_method_may_be_in_two_classes_of_one_classification() -> None:
     entries = taxonomy.entries(package(IWAN=BOTH))
     assert taxonomy.members("instances", entries) == taxonomy.members("features", entries) == entries
-
-
-def test_every_class_has_a_method_or_names_the_chapter_to_come() -> None:
-    for table in (taxonomy.by_class(chapters=[]), taxonomy.square(chapters=[])):
-        assert all(all(row[1:]) for row in table.rows)
-
-
-def test_a_chapter_to_come_is_named_until_it_is_there() -> None:
-    def online(chapters: list[str]) -> str:
-        return dict(row[1:] for row in taxonomy.by_class(chapters).rows)["online"]
-
-    assert online([]) == "*coming:* online_transfer"
-    assert "coming" not in online(["online_transfer"])
 
 
 def test_every_place_belongs_to_one_class_of_each_classification_and_to_one_cell() -> None:
@@ -81,14 +83,6 @@ def test_every_place_belongs_to_one_class_of_each_classification_and_to_one_cell
             expected = len(place.transfers) if name == "what is transferred" else 1
             assert sum(belongs(place) for belongs in classes.values()) == expected
         assert sum(belongs(place) for belongs in taxonomy.SQUARE.values()) == 1
-
-
-def test_the_square_puts_labels_of_the_source_in_rows_and_of_the_target_in_columns() -> None:
-    rows = taxonomy.square(chapters=[], package=package(IWAN=BOTH, Drift=STREAM)).rows
-    assert [row[1:] for row in rows] == [
-        ("", "IWAN"),
-        ("Drift, *coming:* self_supervised", "*coming:* glomo"),
-    ]
 
 
 def test_an_unknown_class_is_an_error() -> None:

@@ -14,7 +14,7 @@ from tlbook import methods, plots
 from tlbook.errors import TlbookError
 from tlbook.methods import Place
 
-__all__ = ["CLASSIFICATIONS", "COMING", "Entry", "by_class", "by_method", "entries", "members", "square"]
+__all__ = ["CLASSIFICATIONS", "SQUARE", "Entry", "entries", "members", "table"]
 
 CLASSIFICATIONS: dict[str, dict[str, Callable[[Place], bool]]] = {
     "target labels": {
@@ -46,18 +46,6 @@ SQUARE: dict[str, Callable[[Place], bool]] = {
     "unlabelled source, unlabelled target": lambda place: not place.source_labels and place.target_labels == "none",
 }
 """The four cells of the 2×2 of labelled and unlabelled source and target."""
-
-COMING = {
-    "supervised": "multitask",
-    "semi-supervised": "few_target_labels",
-    "instances": "instance_transfer",
-    "relations": "glomo",
-    "heterogeneous": "heterogeneous_transfer",
-    "online": "online_transfer",
-    "unlabelled source, labelled target": "self_supervised",
-    "unlabelled source, unlabelled target": "glomo",
-}
-"""The chapter that brings a class its first method, or more of them; it is named until it is there."""
 
 
 @dataclass(frozen=True)
@@ -116,54 +104,31 @@ def members(class_: str, among: Iterable[Entry]) -> list[Entry]:
     raise TlbookError(f"class is {class_!r}; expected one of {known}")
 
 
-def by_method(chapters: Collection[str], package: object = methods) -> plots.Table:
-    """One row a method: its class in every classification, and a link to its chapter.
+def table(chapters: Collection[str], package: object = methods) -> plots.Table:
+    """Where every method stands, one row for those of a chapter that stand alike.
+
+    The columns are the labels of the source and the classifications; a column that is the same in every row tells
+    nothing and is left out.
 
     Args:
         chapters: the chapters that there are; others are not linked.
         package: what to search, see :func:`entries`.
+
+    Example:
+        >>> table(chapters=[]).columns
+        ('methods', 'source labels', 'target labels', 'what is transferred')
     """
-    rows = []
+    rows: dict[tuple[str, ...], list[str]] = {}
     for entry in entries(package):
-        places = [
+        classes = [
             ", ".join(name for name, belongs in classes.items() if belongs(entry.place))
             for classes in CLASSIFICATIONS.values()
         ]
-        rows.append([entry.link(chapters), *places])
-    return plots.table(["method", *CLASSIFICATIONS], rows)
-
-
-def by_class(chapters: Collection[str], package: object = methods) -> plots.Table:
-    """One row a class: its methods, and the chapter that is still to bring some.
-
-    Args:
-        chapters: the chapters that there are.
-        package: what to search, see :func:`entries`.
-    """
-    rows = [
-        [classification, class_, _filled(class_, chapters, package)]
-        for classification, classes in CLASSIFICATIONS.items()
-        for class_ in classes
-    ]
-    return plots.table(["classified by", "class", "methods"], rows)
-
-
-def square(chapters: Collection[str], package: object = methods) -> plots.Table:
-    """The 2×2 of labelled and unlabelled source and target, with the methods of each cell.
-
-    Args:
-        chapters: the chapters that there are.
-        package: what to search, see :func:`entries`.
-    """
-    cells = [_filled(cell, chapters, package) for cell in SQUARE]
-    rows = [["**labelled source**", *cells[:2]], ["**unlabelled source**", *cells[2:]]]
-    return plots.table(["", "labelled target", "unlabelled target"], rows)
-
-
-def _filled(class_: str, chapters: Collection[str], package: object) -> str:
-    """The methods of a class, then the chapter that is to come."""
-    names = [entry.link(chapters) for entry in members(class_, entries(package))]
-    coming = COMING.get(class_)
-    if coming and coming not in chapters:
-        names.append(f"*coming:* {coming}")
-    return ", ".join(names)
+        key = (entry.chapter, "all" if entry.place.source_labels else "none", *classes)
+        rows.setdefault(key, []).append(entry.link(chapters))
+    heads = ["source labels", *CLASSIFICATIONS]
+    telling = [i for i in range(len(heads)) if len({key[1 + i] for key in rows}) > 1]
+    return plots.table(
+        ["methods", *(heads[i] for i in telling)],
+        [[", ".join(names), *(key[1 + i] for i in telling)] for key, names in rows.items()],
+    )

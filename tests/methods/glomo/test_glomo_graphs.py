@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from tlbook.errors import TlbookError
 from tlbook.methods.glomo.graphs import CausalConvolutions, GraphPredictor, attention, causal_mask, control, products
@@ -232,13 +234,28 @@ def test_the_random_graph_has_the_weights_of_every_column_at_other_allowed_place
 def test_the_permutations_of_the_random_graph_are_these() -> None:
     mask = causal_mask(torch.tensor([[1, 2, 3, 4, 0]]))[0].mT  # backward, with a place that fills the row up
     graph = torch.rand(5, 5, generator=torch.Generator().manual_seed(1)) * mask
-    draw = torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
+    stream = np.random.RandomState(0).random_sample(10).tolist()
+    draws = {n: [stream.pop(0) for _ in range(n)] for n in range(5)}  # none for none, one for one, two for two, …
     expected = torch.zeros(5, 5)
     for j in range(5):
         own = [i for i in range(5) if mask[i, j]]
-        for i, other in zip(own, sorted(own, key=lambda i: draw[i, j]), strict=True):
+        for i, (_, other) in zip(own, sorted(zip(draws[len(own)], own, strict=True)), strict=True):
             expected[other, j] = graph[i, j]
     assert torch.equal(control(graph[None], mask[None], "random")[0], expected)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 3), (3, 0), (2, 5)])
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_random_graph_of_a_sentence_does_not_depend_on_what_fills_its_row_up(before, after, backward) -> None:
+    def shuffled(tokens: torch.Tensor, graph: torch.Tensor) -> torch.Tensor:
+        mask = causal_mask(tokens)
+        return control(graph, mask.mT if backward else mask, "random")
+
+    tokens = torch.arange(1, 9)[None]
+    graph = torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(2)) * causal_mask(tokens)
+    graph = graph.mT if backward else graph
+    filled = shuffled(F.pad(tokens, (before, after)), F.pad(graph, (before, after, before, after)))
+    assert torch.equal(filled, F.pad(shuffled(tokens, graph), (before, after, before, after)))
 
 
 def test_no_graph_has_no_edge_and_the_learned_one_is_left_alone() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -141,8 +142,8 @@ def control(graphs: Tensor, mask: Tensor, kind: Kind) -> Tensor:
     """The graphs, or graphs to compare them with.
 
     ``"uniform"`` listens to every allowed position alike. ``"random"`` has the weights of each column at other allowed
-    positions: as many edges, as strong, and knowing nothing. There is one permutation of a column for all layers and
-    heads; it is drawn once, and is the same in every row with the same words allowed. ``"none"`` has no edge.
+    positions: as many edges, as strong, and knowing nothing. There is one permutation for all columns with as many
+    positions allowed, in all layers and heads; it is drawn once, whatever fills a row up. ``"none"`` has no edge.
 
     Args:
         graphs: N×…×T×T.
@@ -162,7 +163,10 @@ def control(graphs: Tensor, mask: Tensor, kind: Kind) -> Tensor:
         strength = mask.to(graphs.dtype).expand(graphs.shape)
         return strength / strength.sum(dim=-2, keepdim=True).clamp_min(1)
     if kind == "random":
-        draw = torch.rand(graphs.shape[-2:], generator=torch.Generator().manual_seed(0)).to(graphs.device)
+        length, allowed = graphs.shape[-1], mask.sum(dim=-2, keepdim=True)
+        stream = np.random.RandomState(0).random_sample(length * (length + 1) // 2)  # n numbers for n allowed
+        place = allowed * (allowed - 1) // 2 + mask.cumsum(dim=-2) - 1
+        draw = torch.from_numpy(stream).to(graphs.device)[place.clamp_min(0)]
         shuffled = draw.masked_fill(~mask, 2).argsort(dim=-2).expand(graphs.shape)  # the allowed ones come first,
         own = (~mask).byte().argsort(dim=-2, stable=True).expand(graphs.shape)  # here in their order
         return torch.zeros_like(graphs).scatter(-2, shuffled, graphs.gather(-2, own))
