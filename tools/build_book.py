@@ -29,7 +29,7 @@ from tlbook._files import write_text
 from tlbook._kernel import SETTINGS, kill_all
 from tlbook.chapters import ChapterFailed, execute
 from tlbook.errors import TlbookError
-from tools import api_page, links, notebook_filter, pages
+from tools import api_page, front_page, links, notebook_filter, pages
 from tools.imports import files_behind
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,10 +144,19 @@ def _execute(chapter: Path, copy: Path, bar: "tqdm[None]") -> float:
                 f"chapter {chapter.stem!r} wrote to standard error in cell [{cell.execution_count}]:\n\n"
                 f"{textwrap.indent(complaint.rstrip(), '    ')}\n\nwhat ran is in {unfinished}"
             )
+    executed.metadata["device"] = device()
+    nbformat.write(executed, unfinished)
     shutil.rmtree(copy.parent, ignore_errors=True)
     copy.parent.mkdir()
     unfinished.rename(copy)
     return time.monotonic() - start
+
+
+def device() -> str:
+    """What chapters train on here."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
 
 
 def with_outputs(chapter: Path, executed: Path) -> nbformat.NotebookNode:
@@ -198,6 +207,9 @@ def assemble(root: Path, source: Path) -> None:
         page.parent.mkdir(parents=True, exist_ok=True)
         with page.open("a", encoding="utf-8") as stream:
             stream.write(text)
+    front = source / "book" / "index.md"
+    text = front.read_text(encoding="utf-8").replace(front_page.PLACE, front_page.result(root / "book" / "results"))
+    front.write_text(text, encoding="utf-8")
     vendor = source / "book" / "_static" / "vendor" / "mathjax"
     vendor.mkdir(parents=True)
     for name in ("es5/tex-svg-full.js", "LICENSE"):

@@ -107,7 +107,9 @@ def mark_chinese(page: BeautifulSoup) -> None:
 def describe(page: BeautifulSoup) -> None:
     """The first sentence of a page describes it to search engines and where its address is shared."""
     title = page.title.get_text().split(" — ")[0] if page.title else ""
-    prose = (p for p in page.select("article p") if not p.select_one(".math") and not p.find_parent(["blockquote", "li"]))
+    prose = (
+        p for p in page.select("article p") if not p.select_one(".math") and not p.find_parent(["blockquote", "li"])
+    )
     paragraph = next((p for p in prose if len(p.get_text().split()) > 3), None)
     text = " ".join(paragraph.get_text().split()) if paragraph else title
     found = SENTENCE.match(text)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from nbformat import NotebookNode, v4
 
-from tools import build_book, links
+from tools import build_book, front_page, links
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,6 +109,7 @@ def test_only_stale_chapters_are_executed_and_a_failure_is_told(book: Path, caps
     assert "    f()" in failure
     assert "ZeroDivisionError: division by zero" in failure
     copy = build_book.executed_copy(chapter, book)
+    assert nbformat.read(copy, as_version=4).metadata.device == build_book.device()
     shown = build_book.with_outputs(chapter, copy)
     assert shown.cells[3].outputs[0].text == "42\n"
 
@@ -163,6 +164,10 @@ def site(book: Path) -> Path:
     (book / "book/references.md").write_text("- A. Ng, *On rows*, 2008.")
     for name in ("book/api.md", "book/glossary.md", "book/results/notes.md"):
         (book / name).write_text("#")
+    (book / "book/index.md").write_text(f"# Book\n\n{front_page.PLACE}")
+    for number, name in enumerate(front_page.RECORDS.values(), 1):
+        record = {"mean": number / 4, "seeds": [1, 2, 3], "experiment": {"published": {"value": number / 8}}}
+        (book / f"book/results/{name}.json").write_text(json.dumps(record))
     (book / "book/.ipynb_checkpoints").mkdir()
     mathjax = book / "node_modules/mathjax"
     (mathjax / "es5").mkdir(parents=True)
@@ -176,8 +181,11 @@ def test_sphinx_reads_a_folder_with_the_book_and_nothing_else(site: Path) -> Non
     build_book.assemble(site, site / "_build/source")
     files = {str(f.relative_to(site / "_build/source")) for f in (site / "_build/source").rglob("*") if f.is_file()}
     vendored = {f"book/_static/vendor/mathjax/{name}" for name in ("tex-svg-full.js", "LICENSE")}
-    written = {f"book/{name}.md" for name in ("api", "api/methods/dann", "glossary", "references")}
+    written = {f"book/{name}.md" for name in ("api", "api/methods/dann", "glossary", "index", "references")}
     assert files == {"_config.yml", "_toc.yml", "book/dann.ipynb", "book/finetune.ipynb"} | vendored | written
+    front = (site / "_build/source/book/index.md").read_text()
+    assert "--value: 0.500; --paper: 0.250" in front
+    assert "mean of 3 seeds" in front
     assert "(ref-ng-2008)=" in (site / "_build/source/book/references.md").read_text()
 
 
