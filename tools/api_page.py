@@ -11,7 +11,8 @@ from tools.imports import files_named
 # scikit-learn gives each estimator the methods set_…_request, whose texts link to its own guide.
 VERBS = ("fit", "decision_function", "predict", "predict_proba", "predict_log_proba", "score", "transform")
 FOREIGN = ", ".join(f"set_{verb}_request" for verb in VERBS)
-DIRECTIVES = {"class": "autoclass", "function": "autofunction", "data": "autodata", "constant": "py:data"}
+# autodata would describe the type of a constant that another module defines.
+DIRECTIVES = {"class": "autoclass", "function": "autofunction", "constant": "py:data"}
 MEMBERS = f"   :members:\n   :member-order: bysource\n   :exclude-members: {FOREIGN}\n"
 
 
@@ -29,12 +30,19 @@ def pages(root: Path) -> dict[str, str]:
     for place in names.public_modules(root / "tlbook"):
         parts = place.relative_to(root / "tlbook").with_suffix("").parts
         rooms.setdefault("/".join(["api", *parts[:2]]), []).append(place)
-    made = {page: _room(page, places, root, used, files) for page, places in rooms.items()}
+    made = {page: _room(page, places, root, reference, used, files) for page, places in rooms.items()}
     rows = [f"| [`{page[4:].replace('/', '.')}`]({page}.md) | {_first_line(page, root)} |\n" for page in rooms]
     return {"api": "\n| room | what is there |\n| --- | --- |\n" + "".join(rows)} | made
 
 
-def _room(page: str, places: list[Path], root: Path, used: dict[Path, set[str]], files: dict[Path, set[Path]]) -> str:
+def _room(
+    page: str,
+    places: list[Path],
+    root: Path,
+    reference: dict[str, str],
+    used: dict[Path, set[str]],
+    files: dict[Path, set[Path]],
+) -> str:
     title = f"tlbook.{page[4:].replace('/', '.')}"
     text = f"# `{title}`\n"
     for place in places:
@@ -48,8 +56,13 @@ def _room(page: str, places: list[Path], root: Path, used: dict[Path, set[str]],
         text += f"\n```{{eval-rst}}\n.. automodule:: {module}\n"
         file = names.source_of(place)
         for name in names.listed_names(file):
-            kind = names.kind(name, file, root)
+            home = reference[f"{module}.{name}"]
+            if home != f"{module}.{name}":
+                text += f"\nAlso here: :py:obj:`{home}`.\n"
+                continue
+            kind, said = names.definition(name, file, root)
             text += f"\n.. {DIRECTIVES[kind]}:: {module}.{name}\n" + (MEMBERS if kind == "class" else "")
+            text += f"\n   {' '.join(said.split())}\n" if said else ""
             chapters = [
                 f":doc:`{_title(n)} </book/{n.stem}>`" for n, some in used.items() if f"{module}.{name}" in some
             ]

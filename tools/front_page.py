@@ -19,7 +19,7 @@ def result(results: Path) -> str:
     records = {role: json.loads(file.read_text(encoding="utf-8")) for role, file in files.items()}
     bars = "".join(_bar(role, record) for role, record in records.items())
     seeds = min(len(record["seeds"]) for record in records.values())
-    note = f"Share of MNIST-M's test images read right, mean of {seeds} seeds. The dark mark is the paper's number."
+    note = f"Share of MNIST-M's test images read right, mean of {seeds} seeds. The upright mark is the paper's number."
     return f'<div class="bars">\n{bars}<p class="note">{note}</p>\n</div>\n'
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tools.imports import files_of, imported, listed
 
-Kind = Literal["class", "function", "data", "constant"]  # data is a constant that has a docstring
+Kind = Literal["class", "function", "constant"]
 
 
 def public_modules(package: Path) -> Iterator[Path]:
@@ -39,20 +39,20 @@ def source_of(place: Path) -> Path:
     return place / "__init__.py" if place.is_dir() else place
 
 
-def kind(name: str, file: Path, root: Path) -> Kind:
-    """What a name that a file binds is, looked up where it is defined."""
+def definition(name: str, file: Path, root: Path) -> tuple[Kind, str]:
+    """What a name that a file binds is, and the docstring of a constant; looked up where it is defined."""
     body = ast.parse(file.read_text(encoding="utf-8")).body
     for node, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.ClassDef) and node.name == name:
-            return "class"
+            return "class", ""
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            return "function"
+            return "function", ""
         if isinstance(node, ast.ImportFrom) and name in (bound := imported(node, dotted(file.parent, root))):
             home, _, original = bound[name].rpartition(".")
-            return kind(original, files_of(home, root)[-1], root)
+            return definition(original, files_of(home, root)[-1], root)
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name and isinstance(after, ast.Expr):
-            return "data"
-    return "constant"
+            return "constant", str(ast.literal_eval(after.value))
+    return "constant", ""
 
 
 def documented(root: Path) -> dict[str, str]:
@@ -66,12 +66,24 @@ def documented(root: Path) -> dict[str, str]:
         module = dotted(place, root)
         names[module] = module
         names |= {f"{module}.{name}": f"{module}.{name}" for name in listed_names(source_of(place))}
+    for place in public_modules(package):  # what a module passes on from another is documented there
+        names |= {name: home for name, home in _passed_on(place, root).items() if name in names and home in names}
     for init in sorted(package.rglob("__init__.py")):
         inside = dotted(init.parent, root)
         for name, home in listed(init.parent, root).items():
             if home in names:
                 names.setdefault(f"{inside}.{name}", names[home])
     return names
+
+
+def _passed_on(place: Path, root: Path) -> dict[str, str]:
+    file = source_of(place)
+    inside = dotted(file.parent, root)
+    found: dict[str, str] = {}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{dotted(place, root)}.{name}": home for name, home in imported(node, inside).items()}
+    return found
 
 
 def bindings(code: str) -> dict[str, str]:

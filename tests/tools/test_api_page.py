@@ -12,8 +12,9 @@ from tools import api_page, names
 ROOT = Path(__file__).parents[2]
 FILES = {
     "__init__.py": "from tlbook.data import load\nfrom tlbook.train import fit\n__all__ = ['fit', 'load']",
-    "train.py": '"""The loop.\n\nMore."""\n__all__ = ["fit"]\ndef fit(): ...',
-    "losses.py": '__all__ = ["TIMES", "coral"]\nTIMES = (1, 2)\ndef coral(): ...',
+    "train.py": '"""The loop.\n\nMore."""\nfrom tlbook.losses import coral\n__all__ = ["coral", "fit"]\ndef fit(): ...',
+    "losses/__init__.py": 'from tlbook.losses.rows import TIMES, coral\n__all__ = ["TIMES", "coral"]',
+    "losses/rows.py": 'TIMES = (1, 2)\n"""How often."""\ndef coral(): ...',
     "internal.py": "x = 1",
     "_private.py": '__all__ = ["x"]',
     "data/__init__.py": 'from tlbook.data.catalogue import load\n__all__ = ["load"]',
@@ -52,8 +53,16 @@ def test_an_entry_links_to_the_chapters_that_use_it_and_to_no_other(root: Path) 
     assert f".. autofunction:: tlbook.train.fit\n\n   {chapters}\n" in made["api/train"]
     assert ".. autoclass:: tlbook.methods.dann.DANN\n   :members:" in made["api/methods/dann"]
     assert chapters in made["api/methods/dann"]
-    assert ".. py:data:: tlbook.losses.TIMES\n\n.. autofunction:: tlbook.losses.coral\n" in made["api/losses"]
+    assert (
+        ".. py:data:: tlbook.losses.TIMES\n\n   How often.\n\n.. autofunction:: tlbook.losses.coral\n"
+        in made["api/losses"]
+    )
     assert chapters not in made["api/losses"]
+
+
+def test_what_a_module_passes_on_is_documented_once(root: Path) -> None:
+    assert "Also here: :py:obj:`tlbook.losses.coral`." in api_page.pages(root)["api/train"]
+    assert names.documented(root)["tlbook.train.coral"] == "tlbook.losses.coral"
 
 
 def test_names_lead_to_where_they_are_documented(root: Path) -> None:
