@@ -15,6 +15,8 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+import yaml
+from bs4 import BeautifulSoup
 from nbformat import NotebookNode, v4
 
 from tools import build_book, front_page, links
@@ -351,3 +353,25 @@ def test_a_locale_without_the_signs_changes_no_byte(book: Path) -> None:
     cell = json.loads(chapter.read_bytes().decode("utf-8"))["cells"][2]
     assert cell["source"][0] == "# σ ≥ 1, 迁移学习\n"
     assert cell["outputs"][0]["text"] == ["σ ≥ 1, 迁移学习\n"]
+
+
+def test_an_address_gives_links_to_colab_and_to_a_hub(book: Path) -> None:
+    source = book / "source"
+    (source / "book").mkdir(parents=True)
+    shutil.copy(book / "book/dann.ipynb", source / "book")
+    (source / "_toc.yml").write_text("format: jb-book\nroot: book/dann\n")
+    config = build_book.configuration(ROOT)
+    config["repository"]["url"] = "https://github.com/someone/tlbook"
+    config["launch_buttons"]["jupyterhub_url"] = "https://hub.example.org"
+    del config["logo"], config["html"]["favicon"]
+    del config["sphinx"]["config"]["html_static_path"]
+    (source / "_config.yml").write_text(yaml.safe_dump(config))
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", book, "--quiet"]
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
+    page = BeautifulSoup((book / "_build/html/book/dann.html").read_text(encoding="utf-8"), "html.parser")
+    launched = [link["href"] for link in page.select(".dropdown-launch-buttons a")]
+    assert launched == [
+        "https://hub.example.org/hub/user-redirect/git-pull?repo=https%3A//github.com/someone/tlbook"
+        "&urlpath=lab/tree/tlbook/book/dann.ipynb&branch=main",
+        "https://colab.research.google.com/github/someone/tlbook/blob/main/book/dann.ipynb",
+    ]
