@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book html lab test outputs claims versions bench pins clean
+.PHONY: help book html pdf lab test outputs claims versions bench pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ book: $(INSTALLED) ## execute the chapters that changed and render the book to _
 
 html: $(INSTALLED) ## render only, with the outputs that the last executions left
 	$(BIN)/python -m tools.build_book --render-only
+
+pdf: $(INSTALLED) ## print the rendered pages to _build/pdf, a file a page
+	$(BIN)/python -m tools.browser
+	$(BIN)/python -m tools.pdf
 
 lab: $(INSTALLED) ## open the chapters in JupyterLab
 	JUPYTER_PATH= $(BIN)/jupyter lab book # another place's kernel called python3 would be taken for this one's

@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,22 +17,31 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import yaml
 from tqdm import tqdm
 
 from tlbook._files import write_text
 from tlbook._kernel import SETTINGS, kill_all
 from tlbook.chapters import ChapterFailed, execute
 from tlbook.errors import TlbookError
-from tools import api_page, notebook_filter, page_form
+from tools import api_page, front_page, links, notebook_filter, page_form, pages
 from tools.chapter_rules import book_violations
 from tools.imports import files_behind
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 600  # seconds a cell may take; a whole chapter is meant to take 60
 INJECTED = "injected-parameters"
+# The first cell of a chapter that somebody downloads.
+INSTALL = """\
+try:
+    import tlbook  # the book's package
+except ImportError:
+    %pip install --quiet {package}"""
 # Jupyter Book's own page at the root has no icon, so browsers ask for one that is not there.
 FRONT_DOOR = """<!doctype html>
 <html lang="en">
@@ -135,10 +145,19 @@ def _execute(chapter: Path, copy: Path, bar: "tqdm[None]") -> float:
                 f"chapter {chapter.stem!r} wrote to standard error in cell [{cell.execution_count}]:\n\n"
                 f"{textwrap.indent(complaint.rstrip(), '    ')}\n\nwhat ran is in {unfinished}"
             )
+    executed.metadata["device"] = device()
+    nbformat.write(executed, unfinished)
     shutil.rmtree(copy.parent, ignore_errors=True)
     copy.parent.mkdir()
     unfinished.rename(copy)
     return time.monotonic() - start
+
+
+def device() -> str:
+    """What chapters train on here."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
 
 
 def with_outputs(chapter: Path, executed: Path) -> nbformat.NotebookNode:
@@ -151,22 +170,40 @@ def with_outputs(chapter: Path, executed: Path) -> nbformat.NotebookNode:
     return notebook
 
 
+def configuration(root: Path) -> dict[str, Any]:
+    """What ``_config.yml`` says."""
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+
+
 def assemble(root: Path, source: Path) -> None:
     """Lay out what Sphinx reads in a folder of its own, where no other notebook can be picked up."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns("*.ipynb", "results", ".*"))
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(root / name, source)
-    notebooks, contents = {}, (root / "_toc.yml").read_text(encoding="utf-8")
+    shutil.copy(root / "_toc.yml", source)
+    config = configuration(root)
+    if not config["repository"]["url"]:
+        del config["launch_buttons"]  # the theme stops where it can build no link
+    (source / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    book, contents = links.Book(root), (root / "_toc.yml").read_text(encoding="utf-8")
+    notebooks = {}
     for chapter in sorted(chapters(root), key=lambda chapter: contents.find(f"book/{chapter.stem}\n")):
         copy = executed_copy(chapter, root)
         notebooks[chapter.stem] = with_outputs(chapter, copy) if copy.exists() else nbformat.read(chapter, as_version=4)
-    for name, content in {"api": api_page.generate(root), "claims": page_form.claims_page(notebooks)}.items():
-        with (source / "book" / f"{name}.md").open("a", encoding="utf-8") as page:
-            page.write(content)
+    for name, text in (api_page.pages(root) | {"claims": page_form.claims_page(notebooks)}).items():
+        page = source / "book" / f"{name}.md"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        with page.open("a", encoding="utf-8") as stream:
+            stream.write(text)
     for name, notebook in notebooks.items():
+        book.link(notebook, name)
         page_form.paged(notebook, name, source / "book")
         nbformat.write(notebook, source / "book" / f"{name}.ipynb")
+    for name, anchor in (("references", links.anchor_references), ("glossary", links.anchor_terms)):
+        page = source / "book" / f"{name}.md"
+        page.write_text(anchor(page.read_text(encoding="utf-8")), encoding="utf-8")
+    front = source / "book" / "index.md"
+    text = front.read_text(encoding="utf-8").replace(front_page.PLACE, front_page.result(root / "book" / "results"))
+    front.write_text(text, encoding="utf-8")
     vendor = source / "book" / "_static" / "vendor" / "mathjax"
     vendor.mkdir(parents=True)
     for name in ("es5/tex-svg-full.js", "LICENSE"):
@@ -178,7 +215,7 @@ def render(root: Path) -> int:
     build = root / "_build"
     source, rendered, html = build / "source", build / "rendered", build / "html"
     assemble(root, source)
-    read = [file for folder in (source, root / "tlbook") for file in _files(folder)]
+    read = [file for folder in (source, root / "tlbook", root / "tools") for file in _files(folder)]
     state = _hash_files([*read, root / "constraints.txt"], root, hashlib.sha256())
     stamp = html / ".digest"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == state:
@@ -188,11 +225,13 @@ def render(root: Path) -> int:
         shutil.rmtree(rendered, ignore_errors=True)
         command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", rendered]
         command += ["--all", "--quiet", "--warningiserror", "--keep-going"]
-        environment = os.environ | SETTINGS
+        environment = os.environ | SETTINGS | {"PYTHONPATH": str(root)}  # the extension in tools, and this tlbook
         code = subprocess.run(command, cwd=root, env=environment, stdout=subprocess.DEVNULL).returncode  # errors show
         if code:
             return code
         new, old = rendered / "_build" / "html", build / "html.old"
+        pages.finish(new, stamps(root))
+        offer_notebooks(root, new / "_sources" / "book")
         write_text(new / "index.html", FRONT_DOOR)
         write_text(new / stamp.name, state)
         shutil.rmtree(old, ignore_errors=True)
@@ -202,6 +241,39 @@ def render(root: Path) -> int:
         shutil.rmtree(old, ignore_errors=True)
     print(f"the book is in {html.relative_to(root)}/index.html")
     return 0
+
+
+def stamps(root: Path) -> dict[str, str]:
+    """What stands at the foot of each page: what made it, and for a chapter from which seed and in which time."""
+    git = ["git", "describe", "--always", "--dirty=, with changes"]
+    commit = subprocess.run(git, cwd=root, capture_output=True, text=True, check=False).stdout.strip()
+    made = ", ".join([*([f"commit {commit}"] if commit else []), f"tlbook {version('tlbook')}"])
+    found = {"": f"Made from {made}."}
+    for chapter in chapters(root):
+        copy = executed_copy(chapter, root)
+        if copy.exists():
+            metadata = nbformat.read(copy, as_version=4).metadata
+            ran = f"executed in {metadata.papermill.duration:.0f} s on {metadata.get('device', 'CPU')}"
+            found[f"book/{chapter.stem}.html"] = f"Made from {made}; {ran}, with seed {_seed(chapter)}."
+    return found
+
+
+def _seed(chapter: Path) -> str:
+    cells = nbformat.read(chapter, as_version=4).cells
+    parameters = "\n".join(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
+    found = re.search(r"^seed = (\d+)", parameters, re.MULTILINE)
+    return found.group(1) if found else "none"
+
+
+def offer_notebooks(root: Path, folder: Path) -> None:
+    """Put the chapters to download in the place of what Sphinx read: as committed, with a cell that installs."""
+    address = configuration(root)["repository"]["url"]
+    package = f"git+{address}" if address else "tlbook"
+    for chapter in chapters(root):
+        notebook = nbformat.read(chapter, as_version=4)
+        cell = nbformat.v4.new_code_cell(INSTALL.format(package=package), id="install")
+        notebook.cells.insert(0, cell)
+        nbformat.write(notebook, folder / chapter.name)
 
 
 def _files(folder: Path) -> Iterator[Path]:

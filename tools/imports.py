@@ -26,7 +26,7 @@ def files_behind(source: str, root: Path, package: str = "tlbook") -> set[Path]:
             found.add(file)
             inside = ".".join(file.relative_to(root).parent.parts)
             waiting |= {
-                f for name in _used(file.read_text(encoding="utf-8"), inside, package) for f in _files(name, root)
+                f for name in _used(file.read_text(encoding="utf-8"), inside, package) for f in files_of(name, root)
             }
     return found
 
@@ -34,7 +34,7 @@ def files_behind(source: str, root: Path, package: str = "tlbook") -> set[Path]:
 def files_named(source: str, root: Path, package: str = "tlbook") -> set[Path]:
     """The package's files that a piece of code imports directly, as ``files_behind`` finds them."""
     lines = (line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
-    return {file for name in _used("\n".join(lines), "", package) for file in _files(name, root)}
+    return {file for name in _used("\n".join(lines), "", package) for file in files_of(name, root)}
 
 
 def _used(source: str, inside: str, package: str) -> Iterator[str]:
@@ -43,7 +43,7 @@ def _used(source: str, inside: str, package: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = [name.removesuffix(".*") for name in _imported(node, inside).values()]
+            names = [name.removesuffix(".*") for name in imported(node, inside).values()]
         elif isinstance(node, ast.Attribute):
             names = [ast.unparse(node)]
         else:
@@ -51,14 +51,14 @@ def _used(source: str, inside: str, package: str) -> Iterator[str]:
         yield from (name for name in names if name.split(".")[0] == package)
 
 
-def _imported(node: ast.ImportFrom, inside: str) -> dict[str, str]:
+def imported(node: ast.ImportFrom, inside: str) -> dict[str, str]:
     """What a ``from … import …`` binds: the name here, and the dotted name of what it is."""
     parents = inside.split(".")
     base = ".".join([*parents[: len(parents) + 1 - node.level], node.module or ""]) if node.level else node.module
     return {alias.asname or alias.name: f"{base}.{alias.name}".replace("..", ".") for alias in node.names}
 
 
-def _files(name: str, root: Path) -> list[Path]:
+def files_of(name: str, root: Path) -> list[Path]:
     """The files that a dotted name needs: the packages on the way, then its module; a bare package: all it lists."""
     files, here = [], root
     for part in name.split("."):
@@ -69,17 +69,17 @@ def _files(name: str, root: Path) -> list[Path]:
         elif (module := here / f"{part}.py").exists():
             return [*files, module]
         else:
-            home = _listed(here, root).get(part)
-            return files + (_files(home, root) if home else [])
-    return files + [file for home in _listed(here, root).values() for file in _files(home, root)]
+            home = listed(here, root).get(part)
+            return files + (files_of(home, root) if home else [])
+    return files + [file for home in listed(here, root).values() for file in files_of(home, root)]
 
 
-def _listed(folder: Path, root: Path) -> dict[str, str]:
+def listed(folder: Path, root: Path) -> dict[str, str]:
     """The modules of a package and their names that it offers, by its stub where it is lazy, and where each is."""
     stub, init = folder / "__init__.pyi", folder / "__init__.py"
     inside = ".".join(folder.relative_to(root).parts)
-    listed: dict[str, str] = {}
+    found: dict[str, str] = {}
     for node in ast.walk(ast.parse((stub if stub.exists() else init).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            listed |= _imported(node, inside)
-    return {name: home for name, home in listed.items() if home.startswith(f"{inside}.")}
+            found |= imported(node, inside)
+    return {name: home for name, home in found.items() if home.startswith(f"{inside}.")}

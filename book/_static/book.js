@@ -6,3 +6,27 @@ function makeScrollable() {
 }
 window.addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(makeScrollable));
 window.addEventListener("resize", makeScrollable);
+
+// What a search has found is marked on the page it leads to, and scrolled to. Sphinx would mark it, but not where
+// searchtools.js is loaded, and the theme loads that on every page.
+function showHits() {
+  if (document.getElementById("search-results")) return;
+  const terms = (localStorage.getItem("sphinx_highlight_terms") || "").split(/\s+/).filter(Boolean);
+  localStorage.removeItem("sphinx_highlight_terms");
+  const article = document.querySelector("article");
+  terms.forEach((term) => _highlightText(article, term, "highlighted"));
+  const first = article.querySelector(".highlighted");
+  if (!first || window.location.hash) return;
+  for (let fold = first.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  first.scrollIntoView({ block: "center" });
+}
+window.addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(showHits));
+
+// A side bar that closes on a phone hands the keyboard back to the button that opened it.
+window.addEventListener("load", () => {
+  for (const side of ["primary", "secondary"]) {
+    const opener = document.querySelector(`.${side}-toggle`);
+    const bar = document.getElementById(`pst-${side}-sidebar-modal`);
+    if (opener && bar) bar.addEventListener("close", () => setTimeout(() => opener.focus()));
+  }
+});

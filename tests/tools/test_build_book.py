@@ -9,14 +9,17 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
+import yaml
+from bs4 import BeautifulSoup
 from nbformat import NotebookNode, v4
 
-from tools import build_book
+from tools import build_book, front_page, links
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,6 +111,7 @@ def test_only_stale_chapters_are_executed_and_a_failure_is_told(book: Path, caps
     assert "    f()" in failure
     assert "ZeroDivisionError: division by zero" in failure
     copy = build_book.executed_copy(chapter, book)
+    assert nbformat.read(copy, as_version=4).metadata.device == build_book.device()
     shown = build_book.with_outputs(chapter, copy)
     assert shown.cells[3].outputs[0].text == "42\n"
 
@@ -143,19 +147,85 @@ def test_outputs_are_matched_past_the_injected_cell_and_widgets_dropped(book: Pa
     assert shown.cells[2].outputs == [line]
 
 
-def test_sphinx_reads_a_folder_with_the_book_and_nothing_else(book: Path) -> None:
-    for name in ("_config.yml", "_toc.yml", "book/api.md", "book/claims.md", "book/results/notes.md"):
+CONFIG = "repository: {url: '', branch: main}\nlaunch_buttons: {colab_url: https://colab.research.google.com}\n"
+
+
+@pytest.fixture
+def site(book: Path) -> Path:
+    """The small repository with what its pages need."""
+    (book / "_config.yml").write_text(CONFIG)
+    (book / "_toc.yml").write_text("parts: []")
+    (book / "book/references.md").write_text("- A. Ng, *On rows*, 2008.")
+    for name in ("book/api.md", "book/claims.md", "book/glossary.md", "book/results/notes.md"):
         (book / name).write_text("#")
+    (book / "book/index.md").write_text(f"# Book\n\n{front_page.PLACE}")
+    for number, name in enumerate(front_page.RECORDS.values(), 1):
+        record = {"mean": number / 4, "seeds": [1, 2, 3], "experiment": {"published": {"value": number / 8}}}
+        (book / f"book/results/{name}.json").write_text(json.dumps(record))
     (book / "book/.ipynb_checkpoints").mkdir()
     mathjax = book / "node_modules/mathjax"
     (mathjax / "es5").mkdir(parents=True)
     (mathjax / "es5/tex-svg-full.js").touch()
     (mathjax / "LICENSE").touch()
-    build_book.assemble(book, book / "_build/source")
-    files = {str(f.relative_to(book / "_build/source")) for f in (book / "_build/source").rglob("*") if f.is_file()}
+    return book
+
+
+def test_sphinx_reads_a_folder_with_the_book_and_nothing_else(site: Path) -> None:
+    (site / "tlbook/methods/dann.py").write_text('__all__ = ["DANN"]')
+    build_book.assemble(site, site / "_build/source")
+    files = {str(f.relative_to(site / "_build/source")) for f in (site / "_build/source").rglob("*") if f.is_file()}
     vendored = {f"book/_static/vendor/mathjax/{name}" for name in ("tex-svg-full.js", "LICENSE")}
-    pages = {f"book/{name}" for name in ("api.md", "claims.md", "dann.ipynb", "finetune.ipynb")}
-    assert files == {"_config.yml", "_toc.yml"} | pages | vendored
+    written = {f"book/{name}.md" for name in ("api", "api/methods/dann", "claims", "glossary", "index", "references")}
+    assert files == {"_config.yml", "_toc.yml", "book/dann.ipynb", "book/finetune.ipynb"} | vendored | written
+    front = (site / "_build/source/book/index.md").read_text()
+    assert "--value: 0.500; --paper: 0.250" in front
+    assert "mean of 3 seeds" in front
+    assert "(ref-ng-2008)=" in (site / "_build/source/book/references.md").read_text()
+
+
+def test_there_is_a_launch_button_where_there_is_an_address(site: Path) -> None:
+    assembled = site / "_build/source"
+    build_book.assemble(site, assembled)
+    assert "launch_buttons" not in build_book.configuration(assembled)
+    (site / "_config.yml").write_text(CONFIG.replace("''", "https://github.com/a/b"))
+    build_book.assemble(site, assembled)
+    assert build_book.configuration(assembled)["launch_buttons"] == {"colab_url": "https://colab.research.google.com"}
+
+
+def test_a_dead_link_stops_the_build_with_chapter_and_cell(site: Path) -> None:
+    change_cell(site / "book/dann.ipynb", 0, lambda cell: cell.update(source="# dann\n\n[gone](gone.ipynb)"))
+    with pytest.raises(links.BadLink, match=r"chapter 'dann', cell 1: no page 'gone.ipynb'"):
+        build_book.assemble(site, site / "_build/source")
+
+
+def test_the_notebook_to_download_installs_the_package_and_the_committed_one_does_not(site: Path) -> None:
+    before = (site / "book/dann.ipynb").read_bytes()
+    (site / "_config.yml").write_text(CONFIG.replace("''", "https://github.com/a/b"))
+    folder = site / "_build/sources"
+    folder.mkdir(parents=True)
+    build_book.offer_notebooks(site, folder)
+    offered = nbformat.read(folder / "dann.ipynb", as_version=4)
+    nbformat.validate(offered)
+    assert offered.cells[0].source.splitlines()[-2:] == [
+        "except ImportError:",
+        "    %pip install --quiet git+https://github.com/a/b",
+    ]
+    rest = nbformat.read(site / "book/dann.ipynb", as_version=4).cells
+    assert [cell.source for cell in offered.cells[1:]] == [cell.source for cell in rest]
+    assert (site / "book/dann.ipynb").read_bytes() == before
+
+
+def test_the_stamp_says_what_made_a_page(site: Path) -> None:
+    chapter = site / "book/dann.ipynb"
+    copy = build_book.executed_copy(chapter, site)
+    copy.parent.mkdir(parents=True)
+    notebook = nbformat.read(chapter, as_version=4)
+    notebook.metadata |= {"papermill": {"duration": 41.7}, "device": "CPU, 2 cores"}
+    nbformat.write(notebook, copy)
+    found = build_book.stamps(site)
+    assert found["book/dann.html"].endswith("; executed in 42 s on CPU, 2 cores, with seed 0.")
+    assert found[""] == f"Made from tlbook {version('tlbook')}."
+    assert set(found) == {"", "book/dann.html"}
 
 
 def test_outputs_are_written_back_filtered(book: Path) -> None:
@@ -275,3 +345,25 @@ def test_a_locale_without_the_signs_changes_no_byte(book: Path) -> None:
     cell = json.loads(chapter.read_bytes().decode("utf-8"))["cells"][2]
     assert cell["source"][0] == "# σ ≥ 1, 迁移学习\n"
     assert cell["outputs"][0]["text"] == ["σ ≥ 1, 迁移学习\n"]
+
+
+def test_an_address_gives_links_to_colab_and_to_a_hub(book: Path) -> None:
+    source = book / "source"
+    (source / "book").mkdir(parents=True)
+    shutil.copy(book / "book/dann.ipynb", source / "book")
+    (source / "_toc.yml").write_text("format: jb-book\nroot: book/dann\n")
+    config = build_book.configuration(ROOT)
+    config["repository"]["url"] = "https://github.com/someone/tlbook"
+    config["launch_buttons"]["jupyterhub_url"] = "https://hub.example.org"
+    del config["logo"], config["html"]["favicon"]
+    del config["sphinx"]["config"]["html_static_path"]
+    (source / "_config.yml").write_text(yaml.safe_dump(config))
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", book, "--quiet"]
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
+    page = BeautifulSoup((book / "_build/html/book/dann.html").read_text(encoding="utf-8"), "html.parser")
+    launched = [link["href"] for link in page.select(".dropdown-launch-buttons a")]
+    assert launched == [
+        "https://hub.example.org/hub/user-redirect/git-pull?repo=https%3A//github.com/someone/tlbook"
+        "&urlpath=lab/tree/tlbook/book/dann.ipynb&branch=main",
+        "https://colab.research.google.com/github/someone/tlbook/blob/main/book/dann.ipynb",
+    ]
