@@ -1,8 +1,9 @@
 """The handwritten digits that scikit-learn carries, plain and blended with photographs.
 
-The photographs of ``digits-m`` are the three that its dependencies carry: a temple and a flower from scikit-learn,
-a portrait of Grace Hopper from matplotlib. Each is cut into squares as a chequerboard is. Training patches come
-from the white ones and test patches from the black ones: no pixel is in both, and both see the same scenes.
+The photographs of ``digits-m`` are the three that its dependencies carry: ``china.jpg`` and ``flower.jpg`` from
+scikit-learn, a portrait of Grace Hopper from matplotlib. Each is cut into squares as a chequerboard is. Training
+patches come from the white ones and test patches from the black ones: no pixel is in both, and both see the same
+scenes.
 """
 
 from __future__ import annotations
