@@ -33,7 +33,7 @@ def paged(notebook: nbformat.NotebookNode, chapter: str, book: Path) -> None:
                     cell.outputs[number] = _figure(output, chapter, book)
     if found := claims(notebook):
         text = (
-            f"*This page states {len(found)} findings, each checked by its code: [see the list](claims.md#{chapter}).*"
+            f"*This page states {len(found)} findings, each checked by its code: [see the list](#claims-{chapter}).*"
         )
         notebook.cells.append(nbformat.v4.new_markdown_cell(text))
 
@@ -53,7 +53,7 @@ def claims_page(chapters: dict[str, nbformat.NotebookNode]) -> str:
     for name, notebook in chapters.items():
         found = claims(notebook)
         title = notebook.cells[0].source.partition("\n")[0].removeprefix("# ")
-        lines = [f"({name})=\n\n## [{title}]({name}.ipynb)\n\n{len(found)} claims.\n"]
+        lines = [f"(claims-{name})=\n\n## [{title}]({name}.ipynb)\n\n{len(found)} claims.\n"]
         for fate, sentence, measured in found:
             sign = "✓" if fate == "holds" else "○ not checked:"
             lines.append(f"- {sign} {_plain(sentence)}" + (f" <small>{_plain(measured)}</small>" if measured else ""))

@@ -65,7 +65,7 @@ def test_a_page_ends_with_the_number_of_its_claims(tmp_path: Path) -> None:
     ]
     paged(notebook, "dann", tmp_path)
     assert "states 3 findings" in notebook.cells[-1].source
-    assert "(claims.md#dann)" in notebook.cells[-1].source
+    assert "(#claims-dann)" in notebook.cells[-1].source
 
 
 def test_a_chapter_without_claims_has_no_foot(tmp_path: Path) -> None:
@@ -76,5 +76,5 @@ def test_a_chapter_without_claims_has_no_foot(tmp_path: Path) -> None:
 
 def test_the_list_of_claims_names_each_with_its_measure() -> None:
     page = claims_page({"dann": chapter(code("claim()", said("claim holds: f_s < f_t [0.1, above 0]")))})
-    assert page.startswith("(dann)=\n\n## [Title](dann.ipynb)")
+    assert page.startswith("(claims-dann)=\n\n## [Title](dann.ipynb)")
     assert "- ✓ f\\_s \\< f\\_t <small>0.1, above 0</small>" in page
