@@ -32,9 +32,7 @@ def paged(notebook: nbformat.NotebookNode, chapter: str, book: Path) -> None:
                 if "image/png" in output.get("data", {}):
                     cell.outputs[number] = _figure(output, chapter, book)
     if found := claims(notebook):
-        text = (
-            f"*This page states {len(found)} findings, each checked by its code: [see the list](#claims-{chapter}).*"
-        )
+        text = f"*This page states {len(found)} findings, each checked by its code: [see the list](#claims-{chapter}).*"
         notebook.cells.append(nbformat.v4.new_markdown_cell(text))
 
 

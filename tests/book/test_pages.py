@@ -1,11 +1,8 @@
 """The rendered pages, opened in a browser as a reader would: on a desk and on a phone, by day and by night."""
 
 import contextlib
-import functools
-import http.server
 import posixpath
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,6 +12,8 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from tools.browser import find
+from tools.chapter_rules import NOT_TURNED
+from tools.measure_pages import SCREENS, page, serving
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
@@ -22,7 +21,7 @@ SCREENSHOTS = ROOT / "_build" / "screenshots"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = sorted(str(file.relative_to(HTML)) for file in HTML.rglob("*.html") if "_static" not in file.parts)
 TOWER = 200  # pixels of a table's row
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESK, PHONE = SCREENS["desk"], SCREENS["phone"]
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -105,15 +104,8 @@ def test_a_chapter_links_its_equations_its_sources_its_terms_and_its_names() -> 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The address of a server of the rendered book."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=HTML))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with serving() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -348,3 +340,26 @@ def test_the_dark_page_prints_black_on_white_and_no_line_is_lost(page: Page, sit
         "all => all.filter(e => getComputedStyle(e).breakInside !== 'avoid').length",
     )
     assert apart == 0
+
+
+TURNED = sorted({file.stem for file in (ROOT / "book").glob("*.ipynb")} - NOT_TURNED - {"your_own_data"})
+
+
+@pytest.mark.parametrize("chapter", TURNED)
+def test_the_first_picture_stands_on_the_first_screen_and_no_code_is_cut(
+    browser: Browser, site: str, chapter: str
+) -> None:
+    found = page(browser, f"{site}/book/{chapter}.html")
+    ends = {screen: values["picture"] for screen, values in found.items()}
+    assert all(0 < ends[screen] <= size["height"] for screen, size in SCREENS.items()), ends
+    assert found["desk"]["cut"] == 0
+
+
+@pytest.mark.parametrize("chapter", TURNED)
+def test_each_figure_has_a_version_for_each_theme_and_a_text(chapter: str) -> None:
+    html = BeautifulSoup((HTML / "book" / f"{chapter}.html").read_text(encoding="utf-8"), "html.parser")
+    light, dark = (html.select(f"img.only-{theme}") for theme in ("light", "dark"))
+    assert len(light) == len(dark) > 3
+    for one, other in zip(light, dark, strict=True):
+        assert one["src"] != other["src"]
+        assert one["alt"] == other["alt"] != ""

@@ -42,7 +42,7 @@ DARK = {
     "#8E4585": "#D48FCB",
     INK: "#E8E8E8",
     "#000000": "#E8E8E8",
-    CARD: "#14181E",
+    CARD: "#121212",
 }
 
 PHONE = 358  # CSS pixels that a figure has on a screen of 390
