@@ -22,7 +22,6 @@ NOT_TURNED = {
     "classical_adaptation",
     "dann",
     "deep_adaptation",
-    "finetune",
     "glomo",
     "partial_transfer",
     "self_supervised",
