@@ -21,7 +21,6 @@ NOT_TURNED = {
     "capsules",
     "classical_adaptation",
     "deep_adaptation",
-    "finetune",
     "glomo",
     "partial_transfer",
     "self_supervised",

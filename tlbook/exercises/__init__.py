@@ -3,7 +3,7 @@
 A module a chapter, by the chapter's name: ``from tlbook.exercises import dann`` and ``dann.the_sign(my_function)``.
 """
 
-from tlbook.exercises import dann
+from tlbook.exercises import dann, finetune
 from tlbook.exercises.answer import Answer, ask
 
-__all__ = ["Answer", "ask", "dann"]
+__all__ = ["Answer", "ask", "dann", "finetune"]

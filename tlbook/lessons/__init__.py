@@ -3,6 +3,6 @@
 A module a chapter, by the chapter's name: ``lessons.dann.ground("quick")``.
 """
 
-from tlbook.lessons import dann
+from tlbook.lessons import dann, finetune
 
-__all__ = ["dann"]
+__all__ = ["dann", "finetune"]
