@@ -1,4 +1,4 @@
-"""Print, for each chapter, what its reader meets: code by kind, claims, diagrams, how far down the first picture stands.
+"""Print, for each chapter, what its reader meets: code by kind, claims, diagrams, the place of the first picture.
 
 Run it from the root of the repository, after ``make book``: ``python -m tools.measure_pages``.
 """
@@ -62,7 +62,7 @@ def _open_claims(tree: ast.AST) -> int:
     return own + sum(map(_open_claims, ast.iter_child_nodes(tree)))
 
 
-def page(browser: Browser, address: str) -> dict[str, dict[str, Any]]:
+def measured(browser: Browser, address: str) -> dict[str, dict[str, Any]]:
     """For each screen: where the first picture ends, how many code boxes are cut, how high the page is, in pixels.
 
     Args:
@@ -106,7 +106,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=path, args=["--headless", "--no-sandbox"])
         for number, chapter in enumerate(chapters(ROOT)):
             row: dict[str, Any] = code(nbformat.read(chapter, as_version=4))
-            for screen, values in page(browser, f"{site}/book/{chapter.stem}.html").items():
+            for screen, values in measured(browser, f"{site}/book/{chapter.stem}.html").items():
                 row |= {f"{screen} {what}": value for what, value in values.items()}
             if number == 0:
                 print("chapter", *row, sep=" | ")

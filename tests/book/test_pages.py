@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from tools.browser import find
 from tools.chapter_rules import NOT_TURNED
-from tools.measure_pages import SCREENS, page, serving
+from tools.measure_pages import SCREENS, measured, serving
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
@@ -349,7 +349,7 @@ TURNED = sorted({file.stem for file in (ROOT / "book").glob("*.ipynb")} - NOT_TU
 def test_the_first_picture_stands_on_the_first_screen_and_no_code_is_cut(
     browser: Browser, site: str, chapter: str
 ) -> None:
-    found = page(browser, f"{site}/book/{chapter}.html")
+    found = measured(browser, f"{site}/book/{chapter}.html")
     ends = {screen: values["picture"] for screen, values in found.items()}
     assert all(0 < ends[screen] <= size["height"] for screen, size in SCREENS.items()), ends
     assert found["desk"]["cut"] == 0
