@@ -34,8 +34,8 @@ def finish(html: Path, stamps: Mapping[str, str]) -> None:
         if "_static" in file.parts:
             continue
         page = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
-        if page.find("article") is None:
-            continue
+        if page.find("main") is None:
+            continue  # the front door, which only leads on
         name = file.relative_to(html).as_posix()
         drop_mathematics(page)
         drop_icon_script(page)
@@ -91,7 +91,7 @@ def png_size(file: Path) -> tuple[int, int]:
 
 def mark_chinese(page: BeautifulSoup) -> None:
     """Chinese words say that they are Chinese, for voices and for fonts."""
-    for text in page.find("article").find_all(string=CHINESE):
+    for text in page.find("main").find_all(string=CHINESE):
         if text.find_parent(["script", "style", "pre"]) or not isinstance(text, NavigableString):
             continue
         parts: list[NavigableString | Tag] = []

@@ -30,3 +30,10 @@ window.addEventListener("load", () => {
     if (opener && bar) bar.addEventListener("close", () => setTimeout(() => opener.focus()));
   }
 });
+
+// The list of pages shows the page that one reads.
+window.addEventListener("load", () => {
+  const here = [...document.querySelectorAll("#pst-primary-sidebar li.current.active > a")].pop();
+  const list = here?.closest(".sidebar-primary-item");
+  if (list) list.scrollTop += here.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 2;
+});

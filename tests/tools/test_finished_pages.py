@@ -19,7 +19,7 @@ def finished(folder: Path, article: str, outside: str = "") -> BeautifulSoup:
     (folder / "book").mkdir(exist_ok=True)
     file = folder / "book" / "theory.html"
     foot = '<footer class="bd-footer-content"></footer>'
-    html = f"<html><head>{HEAD}</head><body>{outside}<article>{article}</article>{foot}</body></html>"
+    html = f"<html><head>{HEAD}</head><body>{outside}<main><article>{article}</article></main>{foot}</body></html>"
     file.write_text(html, encoding="utf-8")
     pages.finish(folder, {"": "made", "book/theory.html": "made in 3 s"})
     return BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
