@@ -133,6 +133,8 @@ def test_each_figure_has_a_version_for_dark_pages(notebook: InteractiveShell) ->
     for role, colour in plots.COLOURS.items():
         ax.bar(role, 1, color=colour)
     ax.axhline(0.5, color="black", linewidth=4)
+    ax.hlines(0.7, 0, 1, color=plots.COLOURS["source"], label="in a legend")
+    ax.legend()
     ax.set_title("a title")
     with capture_output() as captured:
         plots.show(fig, alt="bars")

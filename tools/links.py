@@ -17,10 +17,11 @@ import yaml
 from tlbook.errors import TlbookError
 from tools import names
 
-# What no link is put into: fenced code, formulas, code, links, headings.
+# What no link is put into: fenced code, formulas, code, links, headings, the line that opens a fold.
 KEPT = re.compile(
     r"^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)`*[ ]*$"
-    r"|\$\$.*?\$\$|\$[^$\n]+\$|(?P<tick>`+).+?(?P=tick)|!?\[[^\]]*\]\([^)]*\)|^\#{1,6}[ ].*?$",
+    r"|\$\$.*?\$\$|\$[^$\n]+\$|(?P<tick>`+).+?(?P=tick)|!?\[[^\]]*\]\([^)]*\)|^\#{1,6}[ ].*?$"
+    r"|<summary>.*?</summary>",
     re.MULTILINE | re.DOTALL,
 )
 FORMULA = re.compile(r"^(?P<margin>[ >]*)\$\$.*?\\tag\{(?P<number>[^}]+)\}.*?\$\$", re.MULTILINE | re.DOTALL)

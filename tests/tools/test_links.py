@@ -119,6 +119,11 @@ def test_terms_link_at_their_first_use_where_they_belong(root: Path) -> None:
     assert linked(root, "in view of $target$, `target`", chapter="theory") == ["in view of $target$, `target`"]
 
 
+def test_the_line_that_opens_a_fold_is_left_alone(root: Path) -> None:
+    fold = "<details><summary>From the notes: the target</summary>\n\nx\n\n</details>"
+    assert linked(root, fold) == [fold]
+
+
 def test_code_names_lead_to_the_reference_by_the_chapter_s_imports(root: Path) -> None:
     (prose,) = linked(root, "`fit`, `nets.mlp`, `Pixels`, `size`, `x`, `tlbook.nets`, `jda.py`\n\n```\nfit\n```")
     assert prose == (

@@ -205,7 +205,7 @@ def _replace(artist: Artist, kind: str) -> None:
     before = [to_rgba(one) for one in there] if several and getattr(there, "ndim", 2) == 2 else [to_rgba(there)]
     after = [(*_SWAP.get(one[:3], one[:3]), one[3]) for one in before]
     if after != before:
-        put(after if several else after[0])
+        put(after if len(after) > 1 else after[0])  # a legend's line has the list of one of what it stands for
 
 
 _SWAP = {to_rgba(light)[:3]: to_rgba(dark)[:3] for light, dark in DARK.items()}
