@@ -84,6 +84,10 @@ def test_a_result_concerns_the_chapters_that_name_it(book: Path) -> None:
     assert changed(book, lambda: (book / "book/results/other.json").write_text("[]")) == []
 
 
+def test_a_result_of_a_chapter_s_own_concerns_it_though_its_name_is_put_together(book: Path) -> None:
+    assert changed(book, lambda: (book / "book/results/finetune-a-b.json").write_text("[]")) == ["finetune"]
+
+
 def test_a_new_chapter_concerns_those_that_look_for_chapters(book: Path) -> None:
     write_chapter(book, "taxonomy", "list(Path().glob('*.ipynb'))")
     assert changed(book, lambda: write_chapter(book, "adda", "1")) == ["taxonomy"]
