@@ -2,7 +2,8 @@
 
 Run it from the root of the repository: ``python -m tools.build_book``. What is unchanged is neither executed nor
 rendered again. A chapter changes with its code cells, with the files of the package that it imports, with the recorded
-results that it or they name or that bear its name, with the pinned versions and with the profile; prose alone does not execute anything.
+results that it or they name or that bear its name, with the pinned versions and with the profile; prose alone does not
+execute anything.
 """
 
 import argparse
