@@ -123,8 +123,8 @@ def test_of_several_numbers_the_nearest_to_its_bound_is_shown(capsys: pytest.Cap
     claim("each falls", [np.array([-3.0, -0.1]), torch.tensor(-2)], below=0)
     claim("each lies between", torch.tensor([[0.4, 0.95]]), above=0, below=1)
     assert capsys.readouterr().out.splitlines() == [
-        "claim holds: each falls [-0.100 of 3, below 0]",
-        "claim holds: each lies between [0.950 of 2, above 0, below 1]",
+        "claim holds: each falls [nearest of 3: -0.100, below 0]",
+        "claim holds: each lies between [nearest of 2: 0.950, above 0, below 1]",
     ]
 
 
@@ -133,9 +133,9 @@ def test_of_several_numbers_the_nearest_to_its_bound_is_shown(capsys: pytest.Cap
     [
         (0.1, {"above": 0.1}, r"^it is so \[0\.100, above 0\.1\]$"),
         (0.1, {"below": 0.1}, r"^it is so \[0\.100, below 0\.1\]$"),
-        ([5.0, float("nan")], {"above": 1}, r"^it is so \[nan of 2, above 1\]$"),
+        ([5.0, float("nan")], {"above": 1}, r"^it is so \[nearest of 2: nan, above 1\]$"),
         (1.0, {"above": float("nan")}, r"^it is so \[1\.000, above nan\]$"),
-        ([0.5, 2.0], {"above": 0, "below": 1}, r"^it is so \[2\.000 of 2, above 0, below 1\]$"),
+        ([0.5, 2.0], {"above": 0, "below": 1}, r"^it is so \[nearest of 2: 2\.000, above 0, below 1\]$"),
         (1e-7, {"above": 1e-6, "below": 1}, r"^it is so \[1e-07, above 1e-06, below 1\]$"),
     ],
 )

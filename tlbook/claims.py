@@ -227,9 +227,9 @@ def _compared(sentence: str, value: object, bounds: dict[str, object]) -> tuple[
     limits = {word: float(_floats(f"{word} of the claim {sentence!r}", [bound])[0]) for word, bound in bounds.items()}
     room = np.min([numbers - b if word == "above" else b - numbers for word, b in limits.items()], axis=0)
     said = ", ".join(f"{word} {limit:.3g}" for word, limit in limits.items())
-    each = "" if numbers.size == 1 else f" of {numbers.size}"
+    each = "" if numbers.size == 1 else f"nearest of {numbers.size}: "
     worst = room.argmin() if not np.isnan(room).any() else np.isnan(room).argmax()
-    return [bool((room > 0).all())], f"{_number(numbers[worst])}{each}, {said}"
+    return [bool((room > 0).all())], f"{each}{_number(numbers[worst])}, {said}"
 
 
 def _floats(what: str, values: list[Any]) -> np.ndarray:

@@ -276,9 +276,23 @@ def run_script(book: Path, lines: str, **environment: str) -> subprocess.Popen[s
     """Start Python on the book, with ``build_book`` at hand, in a process of its own."""
     shutil.rmtree(book / "tlbook", ignore_errors=True)
     code = f"from pathlib import Path\nfrom tools import build_book\nbuild_book.ROOT = book = Path({str(book)!r})\n"
+    code += "build_book.book_violations = lambda root: []\n"  # these chapters are stubs
     command = [sys.executable, "-c", code + textwrap.dedent(lines)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def test_a_chapter_that_breaks_a_rule_stops_the_build_with_chapter_and_cell(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (book / "_toc.yml").write_text("parts: [{chapters: []}]")
+    monkeypatch.setattr(build_book, "ROOT", book)
+    monkeypatch.setattr(sys, "argv", ["build_book"])
+    assert build_book.main() == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "the book is not built:"
+    assert "dann: cell 1: expected the title and the question, in at most 60 words" in told
+    assert not (book / "_build").exists()
 
 
 def test_an_interrupt_stops_at_once_and_ends_the_kernels(book: Path) -> None:

@@ -21,7 +21,7 @@ def the_sign(reverse: Callable[[torch.Tensor, float], torch.Tensor]) -> Answer:
 
     Example:
         >>> the_sign(lambda features, strength: features)
-        The sign: the gradient has the sign of the loss's own: the features go down the domain loss, not up
+        The sign: the gradient comes back as it went in: is nothing detached?
         >>> the_sign(lambda f, strength: -strength * f + (f + strength * f).detach())
         The sign: right
     """
@@ -53,7 +53,7 @@ def _wrong_value(value: Any, features: torch.Tensor) -> str:
 def _wrong_gradient(value: torch.Tensor, features: torch.Tensor, weights: torch.Tensor, strength: float) -> str:
     [gradient] = torch.autograd.grad((value * weights).sum(), features)
     wrongs = {
-        1.0: "the gradient has the sign of the loss's own: the features go down the domain loss, not up",
+        1.0: "the gradient comes back as it went in: is nothing detached?",
         strength: "λ is there, but the gradient has the sign of the loss's own: the features go down the domain loss",
         -1.0: "the sign is right, but λ is left out: try a strength that is not 1",
         0.0: "no gradient comes back: what carries it is detached as well",
