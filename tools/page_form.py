@@ -93,6 +93,6 @@ def _figure(output: nbformat.NotebookNode, chapter: str, book: Path) -> nbformat
         size = "".join(f' {side}="{said[side]}"' for side in ("width", "height") if side in said)
         source = f"../{(FIGURES / file.name).as_posix()}"
         alt = escape(said.get("alt", ""))
-        tags.append(f'<img class="figure only-{theme}" src="{source}" alt="{alt}"{size} loading="lazy">')
+        tags.append(f'<img class="figure only-{theme}" src="{source}" alt="{alt}"{size}>')
     data = {"text/html": "\n".join(tags), "text/plain": output.data.get("text/plain", "")}
     return nbformat.v4.new_output("display_data", data)

@@ -76,7 +76,9 @@ def size_images(page: BeautifulSoup, folder: Path) -> None:
     """Pictures say their size, so that nothing moves when they come, and all but the first come when they are near."""
     for number, image in enumerate(page.select("article img")):
         file = folder / image["src"].split("?")[0]
-        if file.suffix == ".png" and file.exists():
+        if (
+            file.suffix == ".png" and file.exists() and not image.get("width")
+        ):  # a figure knows the size it has on a desk
             image["width"], image["height"] = map(str, png_size(file))
         if number:
             image["loading"] = "lazy"
@@ -133,6 +135,8 @@ def name_buttons(page: BeautifulSoup) -> None:
     for button in page.select("button.search-button-field"):
         del button["aria-label"]
         del button["title"]
+    for fold in page.select("article summary"):
+        del fold["aria-label"]
     for fold in page.select("nav summary"):
         above = fold.find_parent("li").find("a")
         fold["aria-label"] = f"Pages below: {' '.join(above.get_text().split())}"

@@ -360,7 +360,7 @@ def test_the_first_picture_stands_on_the_first_screen_and_no_code_is_cut(
 @pytest.mark.parametrize("chapter", TURNED)
 def test_each_figure_has_a_version_for_each_theme_and_a_text(chapter: str) -> None:
     html = BeautifulSoup((HTML / "book" / f"{chapter}.html").read_text(encoding="utf-8"), "html.parser")
-    light, dark = (html.select(f"img.only-{theme}") for theme in ("light", "dark"))
+    light, dark = (html.select(f"img.figure.only-{theme}") for theme in ("light", "dark"))
     assert len(light) == len(dark) > 3
     for one, other in zip(light, dark, strict=True):
         assert one["src"] != other["src"]
