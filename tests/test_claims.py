@@ -161,6 +161,19 @@ def test_a_missing_number_or_bound_is_not_checked(capsys: pytest.CaptureFixture[
     ]
 
 
+def test_what_is_known_must_hold_whatever_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    claim("a", [5.0, MISSING], above=1)
+    assert capsys.readouterr().out == "claim not checked: not yet run (adda-mnist-usps): a\n"
+    with pytest.raises(ClaimFailed, match=r"^b \[5\.000, below 1\]$"):
+        claim("b", [5.0, MISSING], below=1)
+
+
+@pytest.mark.parametrize("bound", [[0.1, 0.9], np.array([0.1, 0.9]), torch.tensor([0.1, 0.9])])
+def test_several_bounds_are_no_bound(bound: object) -> None:
+    with pytest.raises(TlbookError, match=r"^above of the claim 'a' is several numbers; expected one bound for all$"):
+        claim("a", 0.5, above=bound)
+
+
 def test_what_else_was_checked_is_one_block(capsys: pytest.CaptureFixture[str]) -> None:
     with also_checked("Controls"):
         claim("a", 1, above=0)

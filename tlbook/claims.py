@@ -220,16 +220,19 @@ def claim(sentence: str, value: object, *, above: object = None, below: object =
 def _compared(sentence: str, value: object, bounds: dict[str, object]) -> tuple[list[bool | NotRun], str]:
     """Whether each number keeps to the bounds, and the words for the one that comes nearest to breaking them."""
     given = list(value) if isinstance(value, list | tuple) else [value]
-    unknown = [one for one in [*given, *bounds.values()] if isinstance(one, NotRun)]
-    if unknown:
-        return [unknown[0]._with(*unknown)], ""
-    numbers = _floats(f"the claim {sentence!r}", given)
-    limits = {word: float(_floats(f"{word} of the claim {sentence!r}", [bound])[0]) for word, bound in bounds.items()}
+    missing: list[bool | NotRun] = [one for one in [*given, *bounds.values()] if isinstance(one, NotRun)]
+    known = [one for one in given if not isinstance(one, NotRun)]
+    if missing and (not known or any(isinstance(bound, NotRun) for bound in bounds.values())):
+        return missing, ""
+    numbers = _floats(f"the claim {sentence!r}", known)
+    limits = {word: _floats(f"{word} of the claim {sentence!r}", [bound]) for word, bound in bounds.items()}
+    if several := next((word for word, limit in limits.items() if limit.size > 1), None):
+        raise TlbookError(f"{several} of the claim {sentence!r} is several numbers; expected one bound for all")
     room = np.min([numbers - b if word == "above" else b - numbers for word, b in limits.items()], axis=0)
-    said = ", ".join(f"{word} {limit:.3g}" for word, limit in limits.items())
+    said = ", ".join(f"{word} {limit.item():.3g}" for word, limit in limits.items())
     each = "" if numbers.size == 1 else f"nearest of {numbers.size}: "
     worst = room.argmin() if not np.isnan(room).any() else np.isnan(room).argmax()
-    return [bool((room > 0).all())], f"{each}{_number(numbers[worst])}, {said}"
+    return [bool((room > 0).all()), *missing], f"{each}{_number(numbers[worst])}, {said}"
 
 
 def _floats(what: str, values: list[Any]) -> np.ndarray:

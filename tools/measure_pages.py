@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tools.browser import find
 from tools.build_book import ROOT, chapters
+from tools.chapter_rules import COLUMNS, open_claims
 
 HTML = ROOT / "_build" / "html"
 SCREENS = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-COLUMNS = 79
 FIRST_PICTURE = """() => {
     const shown = [...document.querySelectorAll("main .cell_output img")].find(image => image.offsetParent);
     return shown ? Math.round(shown.getBoundingClientRect().bottom + window.scrollY) : null;
@@ -41,7 +41,7 @@ def code(notebook: nbformat.NotebookNode) -> dict[str, int]:
             continue
         lines = [line for line in cell.source.splitlines() if line.strip()]
         found["long"] += sum(len(line) > COLUMNS for line in lines)
-        found["open claims"] += _open_claims(ast.parse(cell.source))
+        found["open claims"] += open_claims(ast.parse(cell.source))
         found["diagrams"] += cell.source.count("plots.diagram(")
         if "hide-input" in cell.metadata.get("tags", []):
             found["folded"] += len(lines)
@@ -52,14 +52,6 @@ def code(notebook: nbformat.NotebookNode) -> dict[str, int]:
         else:
             found["method"] += len(lines)
     return found
-
-
-def _open_claims(tree: ast.AST) -> int:
-    """Calls of ``claim`` that stand in no ``with also_checked()``."""
-    if isinstance(tree, ast.With) and "also_checked" in ast.dump(tree.items[0].context_expr):
-        return 0
-    own = isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "claim"
-    return own + sum(map(_open_claims, ast.iter_child_nodes(tree)))
 
 
 def measured(browser: Browser, address: str) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,6 @@ import nbformat
 
 from tlbook.chapters import printed
 
-FOLDED = {"hide-input", "hide-cell"}
 FIGURES = Path("_static", "figures")  # within the book's folder
 COMMENT = re.compile(r"# +(.+)")
 CLAIM = re.compile(r"^claim (holds|not checked): (.+?)(?: \[([^\]]*)\])?$", re.MULTILINE)
@@ -76,7 +75,7 @@ def _answer_first(notebook: nbformat.NotebookNode) -> None:
 def _name_fold(cell: nbformat.NotebookNode) -> None:
     """The line that opens folded code is the comment with which the code begins."""
     comment = COMMENT.match(cell.source)
-    if comment and FOLDED & set(cell.metadata.get("tags", [])):
+    if comment and "hide-input" in cell.metadata.get("tags", []):
         cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=comment[1], code_prompt_hide=comment[1])
 
 

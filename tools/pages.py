@@ -5,7 +5,6 @@ Each function here takes a page, as parsed, and says in a sentence what it is fo
 
 import re
 import shutil
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def finish(html: Path, stamps: Mapping[str, str]) -> None:
         name = file.relative_to(html).as_posix()
         drop_mathematics(page)
         drop_icon_script(page)
-        size_images(page, file.parent)
+        load_late(page)
         mark_chinese(page)
         describe(page)
         name_buttons(page)
@@ -72,23 +71,10 @@ def drop_icon_script(page: BeautifulSoup) -> None:
         del icon["title"]
 
 
-def size_images(page: BeautifulSoup, folder: Path) -> None:
-    """Pictures say their size, so that nothing moves when they come, and all but the first come when they are near."""
-    for number, image in enumerate(page.select("article img")):
-        file = folder / image["src"].split("?")[0]
-        if (
-            file.suffix == ".png" and file.exists() and not image.get("width")
-        ):  # a figure knows the size it has on a desk
-            image["width"], image["height"] = map(str, png_size(file))
-        if number:
-            image["loading"] = "lazy"
-
-
-def png_size(file: Path) -> tuple[int, int]:
-    """Width and height of a PNG file in pixels."""
-    with file.open("rb") as stream:
-        width, height = struct.unpack(">II", stream.read(24)[16:])
-    return width, height
+def load_late(page: BeautifulSoup) -> None:
+    """All pictures but the first come when they are near."""
+    for image in page.select("article img")[1:]:
+        image["loading"] = "lazy"
 
 
 def mark_chinese(page: BeautifulSoup) -> None:

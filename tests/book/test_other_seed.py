@@ -35,7 +35,11 @@ def test_the_claims_hold_for_another_seed(chapter: Path, tmp_path: Path) -> None
     output = tmp_path / chapter.name
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
         seconds, gigabytes = alone.submit(run, chapter, output, seed).result()
-    assert "\nclaim holds: " in printed(nbformat.read(output, as_version=4))
+    executed = nbformat.read(output, as_version=4)
+    assert "\nclaim holds: " in printed(executed)
+    solutions = [cell for cell in executed.cells if "solution" in cell.metadata.get("tags", [])]
+    told = [printed(nbformat.v4.new_notebook(cells=[cell])).strip() for cell in solutions]
+    assert [line for line in told if not line.endswith(": right")] == []
     print(f"{chapter.stem} with seed {seed}: {seconds:.0f} s, {gigabytes:.2f} GB")
     assert seconds <= SECONDS
     assert gigabytes <= GIGABYTES

@@ -37,7 +37,7 @@ def recorded_cells(chapter: Path) -> tuple[list[str], list[str]]:
 
 
 def _tagged(cell: Any) -> bool:
-    return "parameters" in cell.metadata.get("tags", [])
+    return bool({"parameters", "setup"} & set(cell.metadata.get("tags", [])))
 
 
 def _assigned(tree: ast.Module) -> set[str]:

@@ -9,7 +9,7 @@ from tlbook.methods import LayerTransfer
 
 
 def test_an_unknown_profile_is_refused_by_its_name() -> None:
-    with pytest.raises(TlbookError, match="profile is 'fast'; expected one of"):
+    with pytest.raises(TlbookError, match="profile is 'fast'; expected 'quick' or 'paper'"):
         finetune.photographs("fast")
 
 

@@ -1,11 +1,15 @@
 """Each rule lets a good chapter pass and catches a bad one."""
 
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from nbformat import NotebookNode, v4
 
-from tools.chapter_rules import OPENINGS, violations
+from tools.chapter_rules import NOT_TURNED, OPENINGS, violations
+
+ROOT = Path(__file__).parents[2]
 
 
 def chapter() -> NotebookNode:
@@ -157,3 +161,8 @@ def test_claims_in_a_fold_are_not_in_the_open() -> None:
     fold = "\n".join(f"    {line}" for line in CLAIMS.splitlines())
     notebook.cells.insert(5, hidden(f"# Check further\nwith also_checked():\n{fold}"))
     assert violations(notebook, turned=True) == []
+
+
+def test_the_chapters_that_are_not_turned_are_those_whose_columns_are_not_looked_at() -> None:
+    left_out = tomllib.loads((ROOT / "book" / "ruff.toml").read_text())["format"]["exclude"]
+    assert {Path(name).stem for name in left_out} == NOT_TURNED

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-__all__ = ["Answer", "ask"]
+from torch import Tensor
+
+__all__ = ["Answer", "ask", "described"]
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,13 @@ def ask(function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
     if value is ... or value is None:
         return None, "not answered yet: put your own line in place of the three dots"
     return value, ""
+
+
+def described(value: Any) -> str:
+    """What a reader's function returned, in words: the shape of a tensor, else the type.
+
+    Example:
+        >>> described(3.0)
+        'float'
+    """
+    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

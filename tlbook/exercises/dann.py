@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tlbook.exercises.answer import Answer, ask
+from tlbook.exercises.answer import Answer, ask, described
 from tlbook.train import History
 
 __all__ = ["exchanged", "the_sign", "without_end"]
@@ -39,8 +39,7 @@ def the_sign(reverse: Callable[[torch.Tensor, float], torch.Tensor]) -> Answer:
 
 def _wrong_value(value: Any, features: torch.Tensor) -> str:
     if not isinstance(value, torch.Tensor) or value.shape != features.shape:
-        given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
-        return f"it returns {given}; expected a tensor of the shape of the features, {tuple(features.shape)}"
+        return f"it returns {described(value)}; expected a tensor of the shape of the features, {tuple(features.shape)}"
     if torch.allclose(value, -features):
         return "the values themselves are turned round: on the way forward nothing may change"
     if not torch.allclose(value, features):
@@ -70,44 +69,32 @@ def _wrong_gradient(value: torch.Tensor, features: torch.Tensor, weights: torch.
     return f"for λ = {strength:g} a gradient of {came:g} comes back as {back:.3g}; expected −λ times it"
 
 
-def without_end(strong: History, usual: History, gain: float, label_loss: Any, target: Any) -> Answer:
+def without_end(strong: History, usual: History, lost: float, label_loss: Any, home: Any) -> Answer:
     """Check what was predicted of a game with a very large λ, against what it did.
 
     Args:
         strong: of the training with the large λ.
         usual: of the usual one.
-        gain: the accuracy on the target after the first, less that of source-only.
+        lost: the accuracy of source-only on the source's test images, less that after the first.
         label_loss: ``"as low"`` or ``"far higher"``.
-        target: ``"more than source-only"`` or ``"less than source-only"``.
+        home: ``"as well"`` or ``"less well"``, how the source's test images are read.
     """
     title = "λ without end"
     ends = [history.smooth("label", 50)[-1] for history in (strong, usual)]
-    higher, more = ends[0] > 2 * ends[1], gain > 0
+    loss = f"it ends at {ends[0]:.2f}, in the usual game at {ends[1]:.2f}"
+    read = f"{lost:.2f} of them are no longer read right"
     questions = [
-        (
-            "the label loss",
-            label_loss,
-            ("as low", "far higher"),
-            higher,
-            f"it ends at {ends[0]:.2f}, in the usual game at {ends[1]:.2f}: who still listens to the labels when the "
-            "other term is a hundred times as large?",
-        ),
-        (
-            "the target",
-            target,
-            ("less than source-only", "more than source-only"),
-            more,
-            f"{gain:+.2f} against source-only: features that serve the labels badly at home serve them no better "
-            "abroad",
-        ),
+        ("the label loss", label_loss, ("as low", "far higher"), ends[0] > 2 * ends[1], loss),
+        ("the source's images", home, ("as well", "less well"), lost > 0.02, read),
     ]
-    for what, given, choices, truth, why in questions:
+    for what, given, choices, truth, measured in questions:
         if given is ...:
             return Answer(title, f"not answered yet: say what you expect of {what} in place of the three dots")
         if given not in choices:
             return Answer(title, f"{given!r:.40} for {what}; expected {' or '.join(map(repr, choices))}")
         if given != choices[truth]:
-            return Answer(title, f"{what}: {why}")
+            why = "who still listens to the labels when the other term is a hundred times as large?"
+            return Answer(title, f"{what}: {measured}: {why}")
     return Answer(title)
 
 

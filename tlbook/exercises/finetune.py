@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlbook.exercises.answer import Answer, ask
+from tlbook.exercises.answer import Answer, ask, described
 
 __all__ = ["from_the_other_end", "hold", "keep_still"]
 
@@ -83,7 +83,7 @@ def hold(penalty: Callable[[nn.Module, nn.Module, float], Tensor]) -> Answer:
 
 def _wrong_penalty(value: Any, module: nn.Module, start: nn.Module, alpha: float) -> str:
     if not isinstance(value, Tensor) or value.numel() != 1:
-        return f"it returns {_shown(value)}; expected a tensor of one number, so that its gradient can flow"
+        return f"it returns {described(value)}; expected a tensor of one number, so that its gradient can flow"
     steps = [(w - w0).detach() for w, w0 in zip(module.parameters(), start.parameters(), strict=True)]
     square = sum(float(d.square().sum()) for d in steps)
     wrongs = {
@@ -190,7 +190,3 @@ def _frozen(layers: list[nn.Module]) -> list[int]:
 
 def _places(places: list[int]) -> str:
     return "layers " + ", ".join(str(place + 1) for place in places) if places else "none"
-
-
-def _shown(value: Any) -> str:
-    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

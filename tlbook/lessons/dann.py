@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from tlbook import nets
+from tlbook._checks import check_choice
 from tlbook.data import Domain, jitter, load
-from tlbook.errors import TlbookError
 from tlbook.methods.dann import mu_schedule
 from tlbook.profiles import PROFILES
 
@@ -55,8 +55,7 @@ def ground(profile: str = "quick") -> Lesson:
     Raises:
         TlbookError: for another profile.
     """
-    if profile not in PROFILES:
-        raise TlbookError(f"profile is {profile!r}; expected one of {PROFILES}")
+    check_choice("profile", profile, PROFILES)
     if profile == "quick":
         return _small("digits", "digits-m")
     source, target = (load(name).images(channels=3, size=28) for name in PAPER)

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from tlbook import nets
+from tlbook._checks import check_choice
 from tlbook.data import Domain, load
-from tlbook.errors import TlbookError
 from tlbook.methods import Method, SourceOnly
 from tlbook.profiles import PROFILES
 from tlbook.train import fit
@@ -75,8 +75,7 @@ def photographs(profile: str = "quick") -> Lesson:
         >>> lesson.source.name, lesson.target.name, lesson.steps
         ('rendered-digits', 'digits-m', 100)
     """
-    if profile not in PROFILES:
-        raise TlbookError(f"profile is {profile!r}; expected one of {PROFILES}")
+    check_choice("profile", profile, PROFILES)
     names = ("rendered-digits", TARGETS[profile])
     source, target = (load(name).images(channels=3, size=SIDE) for name in names)
     source_test, target_test = (load(name, "test").images(channels=3, size=SIDE) for name in names)

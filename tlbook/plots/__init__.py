@@ -4,7 +4,7 @@ The colours are those of Okabe and Ito, told apart in grey and by the colour-bli
 well. Every figure comes in two versions, for light and for dark pages, and can be read on a telephone.
 """
 
-from tlbook.plots.charts import clouds, curves, dots, images, matrix, readings
+from tlbook.plots.charts import clouds, curves, dots, images, matrix, readings, spoken
 from tlbook.plots.diagrams import diagram
 from tlbook.plots.tables import Table, table
 from tlbook.plots.theme import COLOURS, DARK, MARKERS, STYLE, figure, show
@@ -24,5 +24,6 @@ __all__ = [
     "matrix",
     "readings",
     "show",
+    "spoken",
     "table",
 ]

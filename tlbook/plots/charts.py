@@ -13,7 +13,7 @@ from torch import Tensor
 from tlbook.errors import TlbookError
 from tlbook.plots.theme import COLOURS, MARKERS
 
-__all__ = ["clouds", "curves", "dots", "images", "matrix", "readings"]
+__all__ = ["clouds", "curves", "dots", "images", "matrix", "readings", "spoken"]
 
 
 def images(ax: Axes, x: Tensor, columns: int | None = None, title: str = "") -> None:
@@ -185,3 +185,15 @@ def matrix(
     ax.set_ylabel(ylabel)
     ax.set_xlabel(xlabel)
     ax.set_title(title)
+
+
+def spoken(values: Mapping[str, ArrayLike]) -> str:
+    """Each name with the mean of its numbers, as one would say them: for the text of a figure.
+
+    Example:
+        >>> spoken({"source\\nonly": [0.5, 0.6], "DANN": 0.7})
+        'source only 0.55, DANN 0.70'
+    """
+    return ", ".join(
+        f"{' '.join(name.split())} {np.asarray(value, dtype=float).mean():.2f}" for name, value in values.items()
+    )
