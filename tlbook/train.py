@@ -43,9 +43,9 @@ class DivergedError(TlbookError):
     """A loss term or a weight stopped being a finite number; the message names the step and which."""
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
-    """What a training run recorded.
+    """What a training run recorded; a notebook shows it as a line with the last values.
 
     Attributes:
         terms: for each loss term its value at every step, by name.
@@ -53,6 +53,10 @@ class History:
         seconds: wall time of the steps, over all parts of a run that was interrupted.
         device: where it ran.
         precision: ``"fp32"`` or ``"bf16"``.
+
+    Example:
+        >>> History({"label": [2.0, 0.5]}, seconds=1.5)
+        History of 2 steps: at the end label 0.5; 1.5 s on cpu in fp32
     """
 
     terms: dict[str, list[float]] = field(default_factory=dict)
@@ -60,6 +64,12 @@ class History:
     seconds: float = 0.0
     device: str = "cpu"
     precision: str = "fp32"
+
+    def __repr__(self) -> str:
+        ends = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.terms.items() if values)
+        steps = max(map(len, self.terms.values()), default=0)
+        at_the_end = f"at the end {ends}; " if ends else ""
+        return f"History of {steps} steps: {at_the_end}{self.seconds:.1f} s on {self.device} in {self.precision}"
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

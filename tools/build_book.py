@@ -37,12 +37,15 @@ from tools.imports import files_behind
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 600  # seconds a cell may take; a whole chapter is meant to take 60
 INJECTED = "injected-parameters"
-# The first cell of a chapter that somebody downloads.
+# The first cell of a chapter that somebody downloads. Without an address of our own it names none: on a public index the
+# package's name might be another's.
 INSTALL = """\
 try:
     import tlbook  # the book's package
 except ImportError:
-    %pip install --quiet {package}"""
+    %pip install --quiet git+{address}"""
+INSTALL_BY_HAND = """\
+import tlbook  # the book's package: install its wheel first"""
 # Jupyter Book's own page at the root has no icon, so browsers ask for one that is not there.
 FRONT_DOOR = """<!doctype html>
 <html lang="en">
@@ -274,10 +277,10 @@ def _seed(chapter: Path) -> str:
 def offer_notebooks(root: Path, folder: Path) -> None:
     """Put the chapters to download in the place of what Sphinx read: as committed, with a cell that installs."""
     address = configuration(root)["repository"]["url"]
-    package = f"git+{address}" if address else "tlbook"
+    install = INSTALL.format(address=address) if address else INSTALL_BY_HAND
     for chapter in chapters(root):
         notebook = nbformat.read(chapter, as_version=4)
-        cell = nbformat.v4.new_code_cell(INSTALL.format(package=package), id="install")
+        cell = nbformat.v4.new_code_cell(install, id="install")
         notebook.cells.insert(0, cell)
         nbformat.write(notebook, folder / chapter.name)
 

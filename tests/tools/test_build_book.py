@@ -219,6 +219,14 @@ def test_the_notebook_to_download_installs_the_package_and_the_committed_one_doe
     assert (site / "book/dann.ipynb").read_bytes() == before
 
 
+def test_without_an_address_the_notebook_to_download_installs_from_nowhere(site: Path) -> None:
+    folder = site / "_build/sources"
+    folder.mkdir(parents=True)
+    build_book.offer_notebooks(site, folder)
+    first = nbformat.read(folder / "dann.ipynb", as_version=4).cells[0].source
+    assert first == "import tlbook  # the book's package: install its wheel first"
+
+
 def test_the_stamp_says_what_made_a_page(site: Path) -> None:
     chapter = site / "book/dann.ipynb"
     copy = build_book.executed_copy(chapter, site)
