@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tlbook import nets
 from tlbook.data import Domain, load
 from tlbook.experiments.experiment import Experiment, Training, seeded
 from tlbook.methods.dann import DANN, mu_schedule
+from tlbook.methods.method import Batch, Method
 from tlbook.methods.partial_transfer.iwan import IWAN
 from tlbook.methods.partial_transfer.pada import PADA
 from tlbook.methods.partial_transfer.san import SAN
@@ -88,6 +90,18 @@ def san_network() -> SAN:
     return SAN(encoder(nets.DomainBatchNorm), nets.mlp(128, 10), heads, entropy_weight=0.1)
 
 
+def without_game(build: Callable[[], Method]) -> Method:
+    """The same method, of whose losses the game's is dropped while all else stays."""
+    method = build()
+    played = method.losses
+
+    def losses(source: Batch, target: Batch, progress: float) -> dict[str, Tensor]:
+        return {name: term for name, term in played(source, target, progress).items() if name != "domain"}
+
+    method.losses = losses  # type: ignore[method-assign]
+    return method
+
+
 def iwan_network(upper: float = 0.1) -> IWAN:
     """Two encoders and two critics."""
     return IWAN(encoder(nn.BatchNorm2d), nets.mlp(128, 10), critic(), critic(), upper=upper)
@@ -122,6 +136,18 @@ san = partial(
     network=NETWORK + "; ten domain heads 64-1" + APART + "; entropy times 0.1",
     method=seeded(san_network),
 )
+pada_still = partial(
+    pada,
+    title="PADA, without its game",
+    network=NETWORK + APART + "; the weighted label loss and the statistics alone",
+    method=seeded(partial(without_game, pada_network)),
+)
+san_still = partial(
+    san,
+    title="SAN, without its game",
+    network=NETWORK + APART + "; the entropy and the statistics alone; entropy times 0.1",
+    method=seeded(partial(without_game, san_network)),
+)
 iwan = partial(
     base,
     title="IWAN",
@@ -141,13 +167,17 @@ UM_SOURCE = source_only(name="partial-transfer-usps-mnist-source-only", **UM)
 UM_DANN = dann(name="partial-transfer-usps-mnist-dann", **UM)
 UM_NO_GAME = no_game(name="partial-transfer-usps-mnist-no-game", **UM)
 UM_PADA = pada(name="partial-transfer-usps-mnist-pada", **UM)
+UM_PADA_STILL = pada_still(name="partial-transfer-usps-mnist-pada-without-game", **UM)
 UM_SAN = san(name="partial-transfer-usps-mnist-san", **UM)
+UM_SAN_STILL = san_still(name="partial-transfer-usps-mnist-san-without-game", **UM)
 UM_IWAN = iwan(name="partial-transfer-usps-mnist-iwan", **UM)
 UM_IWAN_STILL = iwan_still(name="partial-transfer-usps-mnist-iwan-entropy-only", **UM)
 MU_SOURCE = source_only(name="partial-transfer-mnist-usps-source-only", **MU)
 MU_DANN = dann(name="partial-transfer-mnist-usps-dann", **MU)
 MU_NO_GAME = no_game(name="partial-transfer-mnist-usps-no-game", **MU)
 MU_PADA = pada(name="partial-transfer-mnist-usps-pada", **MU)
+MU_PADA_STILL = pada_still(name="partial-transfer-mnist-usps-pada-without-game", **MU)
 MU_SAN = san(name="partial-transfer-mnist-usps-san", **MU)
+MU_SAN_STILL = san_still(name="partial-transfer-mnist-usps-san-without-game", **MU)
 MU_IWAN = iwan(name="partial-transfer-mnist-usps-iwan", **MU)
 MU_IWAN_STILL = iwan_still(name="partial-transfer-mnist-usps-iwan-entropy-only", **MU)
