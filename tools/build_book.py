@@ -37,8 +37,8 @@ from tools.imports import files_behind
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 600  # seconds a cell may take; a whole chapter is meant to take 60
 INJECTED = "injected-parameters"
-# The first cell of a chapter that somebody downloads. Without an address of our own it names none: on a public index the
-# package's name might be another's.
+# The first cell of a chapter that somebody downloads. Without an address of our own it names none: a public index may
+# have another's package by this name.
 INSTALL = """\
 try:
     import tlbook  # the book's package
