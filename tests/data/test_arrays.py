@@ -16,8 +16,9 @@ X = np.arange(12.0).reshape(4, 3)
 class Table:
     """What pandas' tables and columns have in common, and nothing else of theirs."""
 
-    def __init__(self, values: np.ndarray) -> None:
+    def __init__(self, values: np.ndarray, index: list[object] | None = None) -> None:
         self.values = values
+        self.index = list(range(len(values))) if index is None else index
 
     def to_numpy(self) -> np.ndarray:
         return self.values
@@ -32,6 +33,8 @@ class Table:
         (X, torch.float32),
         (X.tolist(), torch.float32),
         (Table(X), torch.float32),
+        (Table(X.astype(object)), torch.float32),
+        (Table(X.astype(int).astype(object)), torch.int64),
         (X.astype("float32"), torch.float32),
         (X.astype(">f8"), torch.float32),
         (X.astype("float16"), torch.float16),
@@ -122,6 +125,15 @@ def test_no_labels_make_an_unlabelled_domain() -> None:
     assert domain.classes == CLASSES
 
 
+def test_rows_and_labels_in_another_order_are_refused() -> None:
+    labels = np.array([0, 1, 1, 0])
+    with pytest.raises(TlbookError, match=r"^toy: row 1 is 'b' in x and 'c' in y; expected the same order in both: y"):
+        Domain.from_arrays("toy", Table(X, list("abcd")), Table(labels, list("acbd")))
+    for index in (list("abcd"), list("efgh")):  # the same order; other names, which say nothing about it
+        assert len(Domain.from_arrays("toy", Table(X, list("abcd")), Table(labels, index))) == 4
+    assert len(Domain.from_arrays("toy", Table(X, list("abcd")), labels.tolist())) == 4
+
+
 def test_pandas_is_not_imported() -> None:
     import sys
 
@@ -136,7 +148,8 @@ BAD = {
     "nan": (np.where(X == 7, np.nan, X), None, r"row 2 of x holds NaN or infinity; expected finite numbers"),
     "inf": (torch.full((4, 3), torch.inf), None, r"row 0 of x holds NaN or infinity"),
     "too large": (np.full((4, 3), 1e300), None, r"row 0 of x holds NaN or infinity"),
-    "objects": (X.astype(object), None, r"of type object; expected numbers"),
+    "words in a column": (np.where(X > 3, X.astype(object), "much"), None, r"of type object; expected numbers"),
+    "gaps": (np.where(X > 3, X.astype(object), None), None, r"turn words into numbers and fill the gaps first"),
     "words": (np.array([["a"]] * 4), None, r"of type <U1; expected numbers"),
     "complex": (X + 1j, None, r"of type complex128; expected numbers"),
     "complex tensor": (torch.zeros(4, 3, dtype=torch.complex64), None, r"x has type torch\.complex64, expected uint8"),

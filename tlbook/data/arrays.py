@@ -14,7 +14,7 @@ from torch import Tensor
 from tlbook._checks import check_list
 from tlbook.errors import TlbookError
 
-__all__ = ["as_labels", "as_rows", "named_labels"]
+__all__ = ["as_labels", "as_rows", "check_same_order", "named_labels"]
 
 COLOURS = (1, 3, 4)  # how many channels an image has whose last axis is taken for its channels
 
@@ -73,16 +73,36 @@ def _numbers(name: str, x: Any) -> Tensor:
             f"{name}: x is a {type(x).__name__}; expected an array, a tensor, lists or a table of N rows: for a data "
             "set use Domain.from_dataset, for a folder Domain.from_folder"
         )
+    if array.dtype == object and all(isinstance(value, Real) for value in array.flat):
+        array = np.array(array.tolist())  # a table whose columns differ in type
     if array.dtype.kind not in "biuf":
         raise TlbookError(
             f"{name}: x is a {type(x).__name__} of type {array.dtype}; expected numbers: give the numeric columns "
-            "alone, and turn words into numbers first"
+            "alone, turn words into numbers and fill the gaps first"
         )
     if array.dtype.kind == "u" and array.dtype.itemsize > 1:
         array = array.astype(np.int64)
     if array.dtype.itemsize > 8 or not array.dtype.isnative:
         array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
     return torch.from_numpy(np.array(array))  # a copy: what its owner does to the array later must not reach the domain
+
+
+def check_same_order(name: str, x: Any, y: Any) -> None:
+    """Refuse a table and a column whose rows bear the same names in another order: they are paired by their place.
+
+    Raises:
+        TlbookError: where the order differs.
+    """
+    of_x, of_y = (getattr(table, "index", None) for table in (x, y))
+    if of_x is None or of_y is None or callable(of_x) or callable(of_y) or len(of_x) != len(of_y):
+        return
+    places = [row for row, (a, b) in enumerate(zip(of_x, of_y, strict=True)) if a != b]
+    if places and set(of_x) == set(of_y):
+        row = places[0]
+        raise TlbookError(
+            f"{name}: row {row} is {of_x[row]!r} in x and {of_y[row]!r} in y; expected the same order in both: "
+            "y.loc[x.index] brings y into that of x"
+        )
 
 
 def as_labels(name: str, y: Any) -> Tensor:

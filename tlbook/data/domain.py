@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from tlbook._checks import check_list, check_number, check_path, check_whole, shown
-from tlbook.data.arrays import as_labels, as_rows, named_labels
+from tlbook.data.arrays import as_labels, as_rows, check_same_order, named_labels
 from tlbook.data.disk import DiskRows, Writer, open_folder
 from tlbook.data.memory import check_fits
 from tlbook.data.ranges import check_images, whole_bytes
@@ -116,7 +116,7 @@ class Domain:
 
         Raises:
             TlbookError: for numbers that are not finite, labels that are not among the classes, unequal lengths,
-                images N×H×W×C, and whatever :class:`Domain` refuses.
+                tables whose rows are in another order, images N×H×W×C, and whatever :class:`Domain` refuses.
 
         >>> Domain.from_arrays("pets", [[0.5, 1.0], [1.5, 0.0]], ["dog", "cat"])
         Domain('pets': 2 examples of 2 float32, 2 classes: cat, dog)
@@ -129,6 +129,7 @@ class Domain:
                     "classes=source.classes"
                 )
             return cls(name, rows, None, tuple(map(str, classes)))
+        check_same_order(name, x, y)
         labels, names = named_labels(name, y, classes)
         return cls(name, rows, labels.to(rows.device), names)
 
