@@ -39,6 +39,7 @@ def test_what_the_adversary_trained_is_among_those_that_the_last_recipe_chooses_
     assert 0.25 < names["right"] <= 1
     exec(LAST, names)
     assert names["chosen"] in (names["plain"], names["method"])
+    assert set(names["found"]) == {0.0, 1.0}
 
 
 def test_the_page_asks_at_most_five_questions_and_each_leads_to_a_chapter() -> None:
