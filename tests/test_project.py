@@ -115,7 +115,7 @@ def test_every_page_is_in_the_contents_and_exists() -> None:
 def test_the_front_doors_name_every_chapter_in_the_order_of_the_contents(page: str) -> None:
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     chapters = [Path(c["file"]).name for part in contents["parts"][:-1] for c in part["chapters"]]
-    named = re.findall(r"\]\((?:book/)?(\w+)\.ipynb\)", (ROOT / page).read_text(encoding="utf-8"))
+    named = re.findall(r"\]\((?:book/)?(\w+)\.(?:ipynb|md)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert [name for name in dict.fromkeys(named) if name in chapters] == chapters
 
 

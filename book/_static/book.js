@@ -37,3 +37,44 @@ window.addEventListener("load", () => {
   const list = here?.closest(".sidebar-primary-item");
   if (list) list.scrollTop += here.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 2;
 });
+
+// The table of a cell tagged "filterable" gets a list of choices for each column but the first, which it counts.
+function makeFilterable(table) {
+  const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+  const rows = [...table.tBodies[0].rows];
+  const words = (row, column) => row.cells[column].textContent.split(",").map((word) => word.trim());
+  const count = (some) => some.reduce((sum, row) => sum + words(row, 0).length, 0);
+  const add = (parent, tag, text = "") => {
+    const child = parent.appendChild(document.createElement(tag));
+    child.textContent = text;
+    return child;
+  };
+  const bar = document.createElement("div");
+  bar.className = "filters";
+  bar.setAttribute("role", "group");
+  bar.setAttribute("aria-label", `Show only some ${heads[0]}`);
+  const lists = heads.slice(1).map((head, place) => {
+    const list = add(add(bar, "label", head), "select");
+    add(list, "option", "any").value = "";
+    for (const word of new Set(rows.flatMap((row) => words(row, place + 1)))) add(list, "option", word).value = word;
+    return list;
+  });
+  const button = add(bar, "button", "Show all");
+  button.type = "button";
+  const said = add(bar, "p");
+  said.setAttribute("role", "status");
+  const show = () => {
+    const fits = (row) => lists.every((list, place) => !list.value || words(row, place + 1).includes(list.value));
+    for (const row of rows) row.hidden = !fits(row);
+    said.textContent = `${count(rows.filter(fits))} of ${count(rows)} ${heads[0]}`;
+    makeScrollable();
+  };
+  bar.addEventListener("change", show);
+  button.addEventListener("click", () => {
+    for (const list of lists) list.value = "";
+    show();
+  });
+  table.closest(".cell_output > *").before(bar);
+  show();
+}
+window.addEventListener("load", () => document.querySelectorAll(".tag_filterable .cell_output table").forEach(makeFilterable));

@@ -304,6 +304,23 @@ def test_escape_from_the_side_bar_returns_to_its_button(page: Page, site: str) -
         page.wait_for_function("side => document.activeElement.matches(`.${side}-toggle`)", arg=side)
 
 
+def test_the_table_of_methods_can_be_narrowed_down(page: Page, site: str) -> None:
+    page.goto(f"{site}/book/taxonomy.html", wait_until="load")
+    lists, rows = page.locator(".filters select"), page.locator(".tag_filterable tbody tr")
+    said = page.locator(".filters [role=status]")
+    everything = said.inner_text()
+    names = [heads.strip() for heads in page.locator(".tag_filterable th").all_inner_texts()]
+    assert [label.split("\n")[0].strip() for label in page.locator(".filters label").all_inner_texts()] == names[1:]
+    lists.last.select_option("instances")
+    shown = [row for row in rows.all() if row.is_visible()]
+    assert 0 < len(shown) < rows.count()
+    assert all("instances" in row.inner_text() for row in shown)
+    assert said.inner_text() != everything
+    page.locator(".filters button").press("Enter")
+    assert said.inner_text() == everything
+    assert all(row.is_visible() for row in rows.all())
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_keyboard_s_place_is_seen_on_every_button(page: Page, site: str, theme: str) -> None:
     page.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
