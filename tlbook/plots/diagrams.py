@@ -37,7 +37,7 @@ def diagram(
     Args:
         boxes: for each key the column and the row of its middle, counted from the upper left, its words, and, if it
             has one, its role in ``COLOURS``; a box without words is an invisible joint.
-        arrows: from which box to which, what goes along it (``"values"`` if nothing is said, ``"gradient"``
+        arrows: from which box to which, what goes along it (``"values"`` if nothing is said, ``"gradient"``,
             ``"reversed gradient"`` or ``"agreement"``), and a word beside it.
         locked: the boxes whose weights rest; they get a padlock.
         box: width and height of a box, in columns and rows.
