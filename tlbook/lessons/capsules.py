@@ -87,7 +87,7 @@ def affine(domain: Domain, turn: float = 0.0, slant: float = 0.0, zoom: float = 
 
     Args:
         domain: square images, uint8.
-        turn: degrees.
+        turn: degrees, against the clock.
         slant: how far the top moves to one side and the bottom to the other, as a part of the height.
         zoom: above 1 the image becomes smaller, below 1 larger.
         right: pixels to the right.
