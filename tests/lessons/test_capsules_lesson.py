@@ -39,7 +39,7 @@ def test_zoom_makes_smaller_above_one_and_larger_below() -> None:
 
 @pytest.mark.parametrize("zoom", [0, -1, float("nan")])
 def test_a_zoom_to_nothing_is_refused(zoom: float) -> None:
-    with pytest.raises(TlbookError, match="^zoom is .*; expected a number above 0"):
+    with pytest.raises(TlbookError, match=r"^zoom is .*; expected a number above 0"):
         capsules.affine(dot(), zoom=zoom)
 
 
