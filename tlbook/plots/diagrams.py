@@ -20,8 +20,9 @@ ARROWS: dict[str, tuple[str, Any]] = {
     "values": (INK, "-"),
     "gradient": (COLOURS["method"], (0, (4, 2))),
     "reversed gradient": (COLOURS["target"], (0, (1.5, 1.5))),
+    "agreement": (COLOURS["method"], (0, (5, 2, 1, 2))),
 }
-BEND = 0.28  # how far a gradient's arrow bends away from that of the values
+BEND = 0.28  # how far the arrow of what comes back bends away from that of the values
 
 
 def diagram(
@@ -36,8 +37,8 @@ def diagram(
     Args:
         boxes: for each key the column and the row of its middle, counted from the upper left, its words, and, if it
             has one, its role in ``COLOURS``; a box without words is an invisible joint.
-        arrows: from which box to which, what goes along it (``"values"`` if nothing is said, ``"gradient"``
-            or ``"reversed gradient"``), and a word beside it.
+        arrows: from which box to which, what goes along it (``"values"`` if nothing is said, ``"gradient"``,
+            ``"reversed gradient"`` or ``"agreement"``), and a word beside it.
         locked: the boxes whose weights rest; they get a padlock.
         box: width and height of a box, in columns and rows.
         row_height: in inches.
