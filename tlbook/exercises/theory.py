@@ -95,8 +95,8 @@ def _wrong_price(number: float, m: int, delta: float) -> str:
         one: "this is how far one distribution function is off; the gap has two, and a pair takes two gaps",
         2 * one: "this is how far one gap is off; a pair takes the highest gap less the lowest, so two of them",
         8 * one: "this is for the whole divergence; the bound holds half of it",
-        4 * math.sqrt(math.log(4 / delta) / m): "the 2 beside m is lost when the exponent is solved for ε",
-        4 * one**2: "the root is missing: the exponent holds the square of ε",
+        4 * math.sqrt(math.log(4 / delta) / m): "the 2 beside m is lost when the exponent is solved for t",
+        4 * one**2: "the root is missing: the exponent holds the square of t",
         4 * math.sqrt(math.log10(4 / delta) / (2 * m)): "that is the logarithm to base ten; expected the natural one",
     }
     for other, sentence in wrongs.items():
