@@ -99,5 +99,15 @@ def digits(profile: str = "quick", seed: int = 0) -> Lesson:
     test = load(NAMES[profile], "test")
     steps = ((0, 3, 5), (0, 1, 4))
     choices = tuple(tuple(sorted((k + step) % len(ALL) for step in three)) for three in steps for k in ALL)
-    read = [tasks.describe(domain) for domain in (practice, page, test)]
-    return Lesson(practice, page, test, *read, held=(3, 6, 8), choices=choices, gamma=1000.0, alpha=1.0)
+    return Lesson(
+        practice,
+        page,
+        test,
+        hand=tasks.describe(practice),
+        printed=tasks.describe(page),
+        asked=tasks.describe(test),
+        held=(3, 6, 8),
+        choices=choices,
+        gamma=1000.0,
+        alpha=1.0,
+    )
