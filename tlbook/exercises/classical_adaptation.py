@@ -202,7 +202,8 @@ def _wrong_balance(value: Any, V: Matrix, beta: float) -> str:
 
     def total(first: float, others: float) -> Matrix:
         weights = np.array([first] + [others] * (columns - 1))
-        return V * weights @ V.T
+        weighed: Matrix = V * weights @ V.T
+        return weighed
 
     wrongs = {
         (1, 1): "nothing is weighed yet: with these vectors it is still JDA",
