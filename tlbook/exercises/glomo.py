@@ -161,6 +161,6 @@ def off_by_one(losses: tuple[float, float], recalls: tuple[float, float], loss: 
             return Answer(title, f"not answered yet: say what you expect of {what} in place of the three dots")
         if given not in choices:
             return Answer(title, f"{given!r:.40} for {what}; expected {' or '.join(map(repr, choices))}")
-        if given != choices[slip < usual / 2]:
+        if given != choices[slip < 0.7 * usual]:
             return Answer(title, f"{what}: {usual:.2f} as it should be, {slip:.2f} with the slip: {why}")
     return Answer(title)
