@@ -110,7 +110,7 @@ def _wrong_loss(value: Any, a: Tensor, b: Tensor, tau: float) -> str:
         (each(bare)[:n].mean(), "the vectors are not of unit length: the similarity is the cosine"),
         (each(s * tau)[:n].mean(), "the temperature is left out"),
         (each(s * tau * tau)[:n].mean(), "it multiplies by the temperature; expected a division"),
-        (F.cross_entropy(s[:n, n:], torch.arange(n)), "only second views compete: the other first views are rivals too"),
+        (F.cross_entropy(s[:n, n:], torch.arange(n)), "only second views compete: other first views do as well"),
         ((rivals - s[torch.arange(2 * n), partner])[:n].mean(), "the partner is missing in the sum below the line"),
         (right.neg().exp().mean(), "the logarithm is left out: these are probabilities"),
         (right.exp().mean().log(), "the mean is taken before the logarithm"),
