@@ -134,7 +134,11 @@ def test_a_wrong_loss_is_told_what_is_wrong(loss: Any, sentence: str) -> None:
 
 
 def test_each_wrong_answer_has_a_sentence_of_its_own() -> None:
-    for wrongs, check in ((TURNS, self_supervised.four_turns), (LOSSES, self_supervised.one_sided)):
+    both: list[tuple[dict[str, Any], Any]] = [
+        (TURNS, self_supervised.four_turns),
+        (LOSSES, self_supervised.one_sided),
+    ]
+    for wrongs, check in both:
         said = [check(answer).wrong for answer, _ in wrongs.values()]
         assert len(set(said)) == len(said)
 
