@@ -163,3 +163,8 @@ def test_a_prediction_is_held_against_what_was_read(one: Any, gains: Any, senten
 
 def test_where_the_layers_are_read_otherwise_the_other_answer_is_right() -> None:
     assert self_supervised.the_wrong_layer([0.8, 0.9], [0.7, 0.9], "h", "z").right
+
+
+def test_where_the_layers_are_close_either_answer_is_right() -> None:
+    for one in ("h", "z"):
+        assert self_supervised.the_wrong_layer([0.71, 0.9], [0.70, 0.8], one, "h").right
