@@ -144,18 +144,27 @@ def test_each_wrong_answer_has_a_sentence_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("h", "z", "answer", "sentence"),
+    ("one", "gains", "sentence"),
     [
-        (0.9, 0.8, "h", ""),
-        (0.8, 0.9, "z", ""),
-        (0.9, 0.8, "z", "h is read at 0.90, z at 0.80: what has z been trained to forget?"),
-        (0.8, 0.9, "h", "the projection lost nothing"),
-        (0.9, 0.8, ..., "not answered yet"),
-        (0.9, 0.8, None, "None is neither layer"),
-        (0.9, 0.8, 0.9, "0.9 is neither layer"),
+        ("z", "h", ""),
+        ("h", "h", "with the fewest labels h is read at 0.70, z at 0.75: is it a loss"),
+        ("z", "z", "with more labels h gains 0.20, z 0.13: which of them still knows"),
+        (..., "h", "not answered yet: for the fewest labels"),
+        ("z", ..., "not answered yet: for what more labels bring"),
+        (None, "h", "None for the fewest labels; expected 'h' or 'z'"),
+        ("z", 0.9, "0.9 for what more labels bring; expected 'h' or 'z'"),
     ],
 )
-def test_a_prediction_is_held_against_what_was_read(h: float, z: float, answer: Any, sentence: str) -> None:
-    found = self_supervised.the_wrong_layer(h, z, answer)
+def test_a_prediction_is_held_against_what_was_read(one: Any, gains: Any, sentence: str) -> None:
+    found = self_supervised.the_wrong_layer([0.70, 0.8, 0.90], [0.75, 0.8, 0.88], one, gains)
     assert sentence in found.wrong
     assert found.right == (sentence == "")
+
+
+def test_where_the_layers_are_read_otherwise_the_other_answer_is_right() -> None:
+    assert self_supervised.the_wrong_layer([0.8, 0.9], [0.7, 0.9], "h", "z").right
+
+
+def test_where_the_layers_are_close_either_answer_is_right() -> None:
+    for one in ("h", "z"):
+        assert self_supervised.the_wrong_layer([0.71, 0.9], [0.70, 0.8], one, "h").right

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -125,24 +125,39 @@ def _wrong_loss(value: Any, a: Tensor, b: Tensor, tau: float) -> str:
     return ""
 
 
-def the_wrong_layer(h: float, z: float, answer: Any) -> Answer:
+def the_wrong_layer(h: Sequence[float], z: Sequence[float], one: Any, gains: Any) -> Answer:
     """Check which of two layers was thought to serve a linear reader better, against what it read.
 
+    Where the two are less than 0.02 apart, either answer is right.
+
     Args:
-        h: the accuracy of a linear reader of the features.
+        h: the accuracies of a linear reader of the features, with few labels first.
         z: of one of the projections.
-        answer: ``"h"`` or ``"z"``.
+        one: ``"h"`` or ``"z"``, which is read better with the fewest labels.
+        gains: ``"h"`` or ``"z"``, which gains more from the fewest to the most.
 
     Example:
-        >>> the_wrong_layer(0.9, 0.8, "z")
-        The wrong layer: h is read at 0.90, z at 0.80: what has z been trained to forget?
+        >>> the_wrong_layer([0.70, 0.90], [0.75, 0.88], one="h", gains="h")
+        The wrong layer: with the fewest labels h is read at 0.70, z at 0.75: is it a loss to forget what views change?
     """
     title = "The wrong layer"
-    if answer is ...:
-        return Answer(title, "not answered yet: put 'h' or 'z' in place of the three dots")
-    if answer not in ("h", "z"):
-        return Answer(title, f"{answer!r:.40} is neither layer; expected 'h' or 'z'")
-    if answer != ("h" if h >= z else "z"):
-        why = "what has z been trained to forget?" if h >= z else "on these digits the projection lost nothing"
-        return Answer(title, f"h is read at {h:.2f}, z at {z:.2f}: {why}")
+    more = [layer[-1] - layer[0] for layer in (h, z)]
+    fewest = f"with the fewest labels h is read at {h[0]:.2f}, z at {z[0]:.2f}"
+    from_to = f"with more labels h gains {more[0]:.2f}, z {more[1]:.2f}"
+    questions = [
+        ("the fewest labels", one, h[0] - z[0], f"{fewest}: is it a loss to forget what views change?"),
+        (
+            "what more labels bring",
+            gains,
+            more[0] - more[1],
+            f"{from_to}: which of them still knows what was changed?",
+        ),
+    ]
+    for what, given, lead, sentence in questions:
+        if given is ...:
+            return Answer(title, f"not answered yet: for {what} put 'h' or 'z' in place of the three dots")
+        if given not in ("h", "z"):
+            return Answer(title, f"{given!r:.40} for {what}; expected 'h' or 'z'")
+        if abs(lead) >= 0.02 and given != ("h" if lead > 0 else "z"):
+            return Answer(title, sentence)
     return Answer(title)
