@@ -19,7 +19,6 @@ DIAGRAMS = 2
 # Chapters that still have the manner of before; each leaves the list when it is turned round to face its reader.
 NOT_TURNED = {
     "deep_adaptation",
-    "partial_transfer",
 }
 OPENINGS = (
     "What you will be able to do",

@@ -38,12 +38,26 @@ def files_named(source: str, root: Path, package: str = "tlbook") -> set[Path]:
 
 
 def _used(source: str, inside: str, package: str) -> Iterator[str]:
-    """Dotted names below the package that the code uses; relative imports start from the package ``inside``."""
-    for node in ast.walk(ast.parse(source)):
+    """Dotted names below the package that the code uses; relative imports start from the package ``inside``.
+
+    Of a name that only ever stands before a dot, it uses what stands behind: ``lessons.dann`` is no other lesson.
+    """
+    tree = ast.parse(source)
+    parts: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            parts.setdefault(node.value.id, set()).add(node.attr)
+    before_a_dot = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    bare = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in before_a_dot}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            dotted = {package} & (parts.keys() - bare)  # what stands behind its dot is found below
+            names = [alias.name for alias in node.names if alias.asname or alias.name not in dotted]
         elif isinstance(node, ast.ImportFrom):
-            names = [name.removesuffix(".*") for name in imported(node, inside).values()]
+            names = []
+            for here, name in imported(node, inside).items():
+                whole = here in bare or here not in parts
+                names += [name.removesuffix(".*")] if whole else [f"{name}.{part}" for part in parts[here]]
         elif isinstance(node, ast.Attribute):
             names = [ast.unparse(node)]
         else:

@@ -39,6 +39,8 @@ def package(tmp_path: Path) -> Path:
     [
         ("import tlbook", ALL | {"losses.py"}),
         ("import tlbook as t\nt.plots", ALL | {"losses.py"}),
+        ("import tlbook\ntlbook.alone.f()", {"alone.py"}),
+        ("import tlbook\ntlbook.alone.f(tlbook)", ALL | {"losses.py", "alone.py"}),
         ("from tlbook import *", ALL | {"losses.py"}),
         ("from tlbook import fit, plots", {"plots.py", *TRAIN}),
         ("from tlbook import alone", {"alone.py"}),
@@ -48,6 +50,9 @@ def package(tmp_path: Path) -> Path:
         ("from tlbook.methods.dann import DANN", DANN),
         ("from tlbook import methods", METHODS),
         ("from tlbook.methods import *", METHODS),
+        ("from tlbook import methods\nmethods.DANN()", DANN),
+        ("from tlbook import methods as m\nm.dann.DANN.places", DANN),
+        ("from tlbook import methods\nmethods.DANN()\nprint(methods)", METHODS),
         ("from tlbook import fit as f\nfrom tlbook.methods import L2SP", {*TRAIN, "methods/finetune.py"}),
         ("def f():\n    from tlbook import alone", {"alone.py"}),
         ("%matplotlib inline\n!ls\nfrom tlbook import alone", {"alone.py"}),

@@ -1,39 +1,9 @@
 """Checks that a reader runs on an answer: each says that it is right, or in a sentence what is wrong.
 
 A module a chapter, by the chapter's name: ``from tlbook.exercises import dann`` and ``dann.the_sign(my_function)``.
+Each is imported when it is first used.
 """
 
-from tlbook.exercises import (
-    adda,
-    capsules,
-    classical_adaptation,
-    dann,
-    deep_adaptation,
-    finetune,
-    glomo,
-    partial_transfer,
-    self_supervised,
-    taxonomy,
-    theory,
-    why_transfer,
-    zero_shot,
-)
-from tlbook.exercises.answer import Answer, ask
+import lazy_loader
 
-__all__ = [
-    "Answer",
-    "adda",
-    "ask",
-    "capsules",
-    "classical_adaptation",
-    "dann",
-    "deep_adaptation",
-    "finetune",
-    "glomo",
-    "partial_transfer",
-    "self_supervised",
-    "taxonomy",
-    "theory",
-    "why_transfer",
-    "zero_shot",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

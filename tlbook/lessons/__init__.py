@@ -1,36 +1,8 @@
 """What a chapter runs on: its data, its network and its sizes, at the profile that is asked for.
 
-A module a chapter, by the chapter's name: ``lessons.dann.ground("quick")``.
+A module a chapter, by the chapter's name: ``lessons.dann.ground("quick")``. Each is imported when it is first used.
 """
 
-from tlbook.lessons import (
-    adda,
-    capsules,
-    classical_adaptation,
-    dann,
-    deep_adaptation,
-    finetune,
-    glomo,
-    partial_transfer,
-    self_supervised,
-    taxonomy,
-    theory,
-    why_transfer,
-    zero_shot,
-)
+import lazy_loader
 
-__all__ = [
-    "adda",
-    "capsules",
-    "classical_adaptation",
-    "dann",
-    "deep_adaptation",
-    "finetune",
-    "glomo",
-    "partial_transfer",
-    "self_supervised",
-    "taxonomy",
-    "theory",
-    "why_transfer",
-    "zero_shot",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
