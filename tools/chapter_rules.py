@@ -16,10 +16,6 @@ COLUMNS = 79
 MEDIAN_CELL = 6  # lines of code in the open
 OPEN_CLAIMS = 4  # in a section; further ones stand in also_checked
 DIAGRAMS = 2
-# Chapters that still have the manner of before; each leaves the list when it is turned round to face its reader.
-NOT_TURNED = {
-    "deep_adaptation",
-}
 OPENINGS = (
     "What you will be able to do",
     "When it fails",
@@ -50,29 +46,24 @@ def book_violations(root: Path) -> list[str]:
     back_matter = {Path(page["file"]).name for page in contents["parts"][-1]["chapters"]}
     found = []
     for chapter in sorted((root / "book").glob("*.ipynb")):
-        turned = chapter.stem not in NOT_TURNED | back_matter
-        wrong = violations(nbformat.read(chapter, as_version=4), back_matter=chapter.stem in back_matter, turned=turned)
+        wrong = violations(nbformat.read(chapter, as_version=4), back_matter=chapter.stem in back_matter)
         found += [f"{chapter.stem}: {line}" for line in wrong]
     return found
 
 
-def violations(notebook: nbformat.NotebookNode, back_matter: bool = False, turned: bool = False) -> list[str]:
+def violations(notebook: nbformat.NotebookNode, back_matter: bool = False) -> list[str]:
     """What a chapter does that it must not, each in a line that says where; empty for a good one.
 
     Args:
         notebook: the chapter.
-        back_matter: whether it is a page of the back matter, which has the title and the cost box, and no exercises or
-            other sections that every chapter has.
-        turned: whether it has been turned round to face its reader.
+        back_matter: whether it is a page of the back matter: it has a title and a cost box in the place of a first
+            screen, and need not have the sections, diagrams and exercises of a chapter.
     """
-    return [
-        *_markdown(notebook.cells),
-        *(_first_screen(notebook.cells) if turned else _top(notebook.cells)),
-        *([] if back_matter else _skeleton(notebook.cells)),
-        *_headings(notebook.cells),
-        *_code(notebook.cells),
-        *([*_open_code(notebook.cells), *_claims(notebook.cells), *_exercises(notebook.cells)] if turned else []),
-    ]
+    everywhere = [*_markdown(notebook.cells), *_headings(notebook.cells), *_code(notebook.cells)]
+    if back_matter:
+        return [*_top(notebook.cells), *everywhere]
+    own = (_first_screen, _skeleton, _open_code, _claims, _exercises)
+    return [*everywhere, *(line for rule in own for line in rule(notebook.cells))]
 
 
 def _prose(cell: nbformat.NotebookNode) -> str:

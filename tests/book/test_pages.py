@@ -12,7 +12,6 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from tools.browser import find
-from tools.chapter_rules import NOT_TURNED
 from tools.measure_pages import SCREENS, measured, serving
 
 ROOT = Path(__file__).parents[2]
@@ -361,10 +360,10 @@ def test_the_dark_page_prints_black_on_white_and_no_line_is_lost(page: Page, sit
     assert apart == 0
 
 
-TURNED = sorted({file.stem for file in (ROOT / "book").glob("*.ipynb")} - NOT_TURNED - {"your_own_data"})
+FACING = sorted({file.stem for file in (ROOT / "book").glob("*.ipynb")} - {"your_own_data"})
 
 
-@pytest.mark.parametrize("chapter", TURNED)
+@pytest.mark.parametrize("chapter", FACING)
 def test_the_first_picture_stands_on_the_first_screen_and_no_code_is_cut(
     browser: Browser, site: str, chapter: str
 ) -> None:
@@ -374,7 +373,7 @@ def test_the_first_picture_stands_on_the_first_screen_and_no_code_is_cut(
     assert found["desk"]["cut"] == 0
 
 
-@pytest.mark.parametrize("chapter", TURNED)
+@pytest.mark.parametrize("chapter", FACING)
 def test_each_figure_has_a_version_for_each_theme_and_a_text(chapter: str) -> None:
     html = BeautifulSoup((HTML / "book" / f"{chapter}.html").read_text(encoding="utf-8"), "html.parser")
     light, dark = (html.select(f"img.figure.only-{theme}") for theme in ("light", "dark"))
