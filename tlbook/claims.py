@@ -162,7 +162,7 @@ def also_checked(title: str = "What else was checked") -> Iterator[None]:
             _show(Findings(tuple(lines), title))
 
 
-def claim(sentence: str, value: object, *, above: object = None, below: object = None, **measured: object) -> None:
+def claim(sentence: str, value: object, *, above: object = None, below: object = None) -> None:
     """State a finding and check it: show one line where it holds, stop the chapter where it does not.
 
     The sentence says what is true for every seed, without a number; ``value`` is what was measured this time and the
@@ -177,7 +177,6 @@ def claim(sentence: str, value: object, *, above: object = None, below: object =
             bool, a comparison with a number that is not yet measured, or a list of them, which must all hold.
         above: what every number must exceed.
         below: what no number may reach.
-        **measured: further quantities, shown with three digits after the point.
 
     Raises:
         ClaimFailed: where it does not hold, whatever else is missing; the message has the sentence and what was
@@ -196,14 +195,13 @@ def claim(sentence: str, value: object, *, above: object = None, below: object =
     """
     bounds = {word: bound for word, bound in (("above", above), ("below", below)) if bound is not None}
     if bounds:
-        truths, numbers = _compared(sentence, value, bounds)
+        truths, shown = _compared(sentence, value, bounds)
     else:
         truths = [_truth(one) for one in value] if isinstance(value, list | tuple) else [_truth(value)]
-        numbers = ""
+        shown = ""
     if not truths:
         raise TlbookError(f"the claim {sentence!r} has no condition; expected one or more comparisons")
     unknown = [one for one in truths if isinstance(one, NotRun)]
-    shown = ", ".join(filter(None, [numbers, *(f"{name} = {_number(one)}" for name, one in measured.items())]))
     if len(unknown) < len(truths) and not all(one for one in truths if not isinstance(one, NotRun)):
         raise ClaimFailed(f"{sentence} [{shown}]" if shown else sentence)
     if unknown:

@@ -190,9 +190,9 @@ def lenient(claim: Callable[..., None]) -> Callable[..., None]:
     """The same claim, which prints ``claim fails: …`` where it would raise."""
     from tlbook.claims import ClaimFailed
 
-    def said(*arguments: Any, **measured: Any) -> None:
+    def said(*arguments: Any, **bounds: Any) -> None:
         try:
-            claim(*arguments, **measured)
+            claim(*arguments, **bounds)
         except ClaimFailed as failed:
             print(f"claim fails: {failed}")
 

@@ -99,12 +99,12 @@ def test_a_chapter_is_run_to_its_end_with_the_seed_among_its_files(
     monkeypatch.setenv("PYTHONPATH", str(claims_everywhere.ROOT))
     chapter = notebook(
         tmp_path,
-        "from tlbook import claim\nclaim('pigs fly', seed > 7, seed=seed)\nclaim('pigs walk', True)",
+        "from tlbook import claim\nclaim('pigs fly', seed, above=7)\nclaim('pigs walk', True)",
         "claim('what lies beside is read', open('beside.txt').read() == 'read')",
     )
     before = chapter.read_bytes()
     found = claims_everywhere.run_here(chapter, 7)
-    assert found["fails"] == ["pigs fly [seed = 7.000]"]
+    assert found["fails"] == ["pigs fly [7.000, above 7]"]
     assert found["holds"] == ["pigs walk", "what lies beside is read"]
     assert found["error"] == ""
     assert found["in_force"]["torch"]
