@@ -77,9 +77,9 @@ def test_what_this_processor_cannot_play_is_said(
 
 def test_a_claim_that_fails_is_printed_and_the_next_one_is_heard(capsys: pytest.CaptureFixture[str]) -> None:
     said = lenient(claim)
-    said("pigs fly", False, height=0.1234)
+    said("pigs fly", 0.1234, above=1)
     said("birds fly", True)
-    assert capsys.readouterr().out.splitlines() == ["claim fails: pigs fly [height = 0.123]", "claim holds: birds fly"]
+    assert capsys.readouterr().out.splitlines() == ["claim fails: pigs fly [0.123, above 1]", "claim holds: birds fly"]
 
 
 def notebook(folder: Path, *cells: str) -> Path:
