@@ -104,7 +104,7 @@ NETWORKS: dict[str, dict[str, str]] = {
     "adda-usps-mnist": lenet("500-500, 500-500, 500-1", "BatchNorm2d"),
     "dann-mnist-mnistm": DIGIT_GAME,
     "dann-*-paper-schedule": DIGIT_GAME,
-    "dann-*-source-only*": given(features=DIGITS, label_head=HEAD),
+    "dann-*-source-only": given(features=DIGITS, label_head=HEAD),
     "dann-*-domain-norm": DIGIT_GAME | {"features": "3-32×5, DomainBatchNorm, 32-48×5, DomainBatchNorm"},
     "dann-*-no-game": DIGIT_GAME | {"features": "3-32×5, DomainBatchNorm, 32-48×5, DomainBatchNorm"},
     "deep-adaptation-mnist-*": lenet(),

@@ -60,21 +60,6 @@ SOURCE_ONLY = Experiment(
     training=Training(6_000, optimizer=gan_adam, schedule=mu_schedule),
 )
 
-SOURCE_ONLY_LONG = Experiment(
-    name="dann-mnist-mnistm-source-only-long",
-    title="source only, as many steps as the game",
-    paper=PAPER,
-    table="table 2, row SOURCE ONLY",
-    task=TASK,
-    protocol=PROTOCOL,
-    network=NETWORK,
-    selection=CHOSEN,
-    published=Published(0.5225, "JMLR 17(59), table 2", "primary"),
-    domains=mnist_to_mnistm,
-    method=seeded(source_network),
-    training=Training(12_000, optimizer=gan_adam, schedule=mu_schedule),
-)
-
 PAPER_SCHEDULE = Experiment(
     name="dann-mnist-mnistm-paper-schedule",
     title="DANN, the paper's network and schedule",
