@@ -238,4 +238,6 @@ def _exercises(cells: list[nbformat.NotebookNode]) -> Iterator[str]:
                 "check": code and not solution and "exercises." in cell.source,
                 "solution": code and solution and "exercises." in cell.source,
             }
+            if solution and not cell.metadata.get("jupyter", {}).get("source_hidden"):
+                yield f"cell {number}: a solution that lies open in JupyterLab: expected jupyter.source_hidden"
             parts = {part: (there or found[part], at) for part, (there, at) in parts.items()}

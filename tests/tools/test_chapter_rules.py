@@ -71,6 +71,10 @@ def hidden(source: str, *tags: str) -> NotebookNode:
     return v4.new_code_cell(source, metadata={"tags": ["hide-input", *tags]})
 
 
+def solution(source: str) -> NotebookNode:
+    return v4.new_code_cell(source, metadata={"tags": ["hide-input", "solution"], "jupyter": {"source_hidden": True}})
+
+
 def chapter() -> NotebookNode:
     diagram = "fig = plots.diagram(boxes)\nplots.show(fig, alt='boxes')"
     cells = [
@@ -88,7 +92,7 @@ def chapter() -> NotebookNode:
             "### Exercise 1: the sign\n\nWrite it.\n\n<details><summary>Hint</summary>\n\nx\n\n</details>"
         ),
         v4.new_code_cell("exercises.dann.the_sign(reverse)"),
-        hidden("# Solution\nexercises.dann.the_sign(solution)", "solution"),
+        solution("# Solution\nexercises.dann.the_sign(solution)"),
         v4.new_markdown_cell("### Exercise 2, open: λ without labels\n\nTry."),
         *[v4.new_markdown_cell(f"## {opening}") for opening in OPENINGS[4:]],
     ]
@@ -132,6 +136,7 @@ CLAIMS = "\n".join(["claim('a', 1, above=0)"] * 5)
         ),
         (lambda n: n.cells.pop(13), "'Exercise 1: the sign' has no check"),
         (lambda n: n.cells.pop(14), "'Exercise 1: the sign' has no solution"),
+        (lambda n: n.cells[14].metadata.pop("jupyter"), "cell 15: a solution that lies open in JupyterLab"),
     ],
 )
 def test_a_spoilt_chapter_is_caught(spoil: Callable[[NotebookNode], object], message: str) -> None:
