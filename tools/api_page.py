@@ -19,8 +19,8 @@ MEMBERS = f"   :members:\n   :member-order: bysource\n   :exclude-members: {FORE
 def pages(root: Path) -> dict[str, str]:
     """Markdown of the reference, by the name of its page below ``book``.
 
-    ``api`` lists the rooms, of which ``api/losses`` is one. A module of the package, or a subpackage that lists its
-    names, is a room; where a subpackage lists none, each of its members is: ``api/methods/dann``.
+    ``api`` lists the rooms, of which ``api/losses`` is one: a module or a subpackage. Each method has its own,
+    ``api/methods/dann``.
     """
     code = {notebook: _code(notebook) for notebook in sorted((root / "book").glob("*.ipynb"))}
     reference = names.documented(root)
@@ -29,7 +29,8 @@ def pages(root: Path) -> dict[str, str]:
     rooms: dict[str, list[Path]] = {}
     for place in names.public_modules(root / "tlbook"):
         parts = place.relative_to(root / "tlbook").with_suffix("").parts
-        rooms.setdefault("/".join(["api", *parts[:2]]), []).append(place)
+        room = parts[: 2 if parts[0] == "methods" else 1]
+        rooms.setdefault("/".join(["api", *room]), []).append(place)
     made = {page: _room(page, places, root, reference, used, files) for page, places in rooms.items()}
     rows = [f"| [`{page[4:].replace('/', '.')}`]({page}.md) | {_first_line(page, root)} |\n" for page in rooms]
     return {"api": "\n| room | what is there |\n| --- | --- |\n" + "".join(rows)} | made
