@@ -188,7 +188,7 @@ def test_the_source_is_seen_without_dropout_in_the_second_phase() -> None:
     method.source_features.register_forward_hook(lambda _, args, out: seen.append(out) if len(args[0]) > 2 else None)
     fit(method, source, target, steps=5, batch_size=len(source), precision="fp32")  # the same rows in each step
     in_order = [rows.sort(dim=0).values for rows in seen[1:]]
-    assert all(torch.equal(rows, in_order[0]) for rows in in_order)
+    assert all(torch.allclose(rows, in_order[0], atol=1e-5) for rows in in_order)  # where a row stands may turn a bit
     assert [rows.requires_grad for rows in seen] == [True, False, False, False, False]
 
 

@@ -47,6 +47,27 @@ def test_a_library_that_does_not_obey_is_named(library: str) -> None:
     assert library in line
 
 
+@pytest.mark.parametrize(
+    ("processors", "word"),
+    [
+        ("Intel(R) Advanced Vector Extensions 2 (Intel(R) AVX2) enabled processors", "AVX2"),
+        ("Intel(R) Streaming SIMD Extensions 4.2 (Intel(R) SSE4.2) enabled processors", "SSE4.2"),
+        ("Intel(R) Architecture processors", "Architecture"),  # as on AMD
+    ],
+)
+def test_what_mkl_says_of_its_instructions_is_heard(processors: str, word: str) -> None:
+    line = f"MKL_VERBOSE oneMKL 2024.0 Update 2 Product build 20240605 for Intel(R) 64 architecture {processors}, Lnx"
+    match = claims_everywhere.SPOKEN["MKL"].search(line)
+    assert match is not None
+    assert match[1] == word
+
+
+def test_on_a_processor_of_another_maker_mkl_is_not_held_to_what_it_does_not_heed() -> None:
+    found: dict[str, Any] = claims_everywhere.ANSWERS["old"] | {"numpy": [], "threads": [1]}
+    assert not disobeyed(Setting("old", 1, 0), found | {"MKL": claims_everywhere.FOREIGN})
+    assert disobeyed(Setting("old", 1, 0), found | {"MKL": None}) == ["MKL says None"]
+
+
 def test_the_environment_holds_back_no_library_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
