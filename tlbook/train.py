@@ -28,13 +28,15 @@ from tlbook.errors import TlbookError
 from tlbook.methods.method import Batch, Method, Phase, parts_of, rests
 from tlbook.nets import classify_as
 
-__all__ = ["DivergedError", "History", "adam", "constant", "fit"]
+__all__ = ["DivergedError", "History", "adam", "constant", "fit", "gan_adam"]
 
 Optimiser = Callable[..., torch.optim.Optimizer]
 Augment = Callable[[Tensor], Tensor]
 
 adam: Optimiser = partial(torch.optim.Adam, lr=1e-3, fused=True)
 """The default optimizer of :func:`fit`: Adam with learning rate 1e-3."""
+gan_adam: Optimiser = partial(adam, betas=(0.5, 0.999))
+"""The same with a smaller β₁, as is usual where two play against each other."""
 
 LOG_LINES, CHECKPOINTS = 100, 20  # how many of each a run has
 

@@ -5,7 +5,7 @@ import torch
 
 from tlbook import Domain
 from tlbook.data import jitter, load
-from tlbook.data.augment import affine_maps
+from tlbook.data.augment import affine, affine_maps
 from tlbook.errors import TlbookError
 
 # the upper row of each map, drawn with the seed 0
@@ -100,3 +100,40 @@ def test_images_that_are_not_square_are_refused() -> None:
 def test_images_on_disk_are_refused(tmp_path) -> None:
     with pytest.raises(TlbookError, match=r"^digits lies on disk; expected a domain in memory[^\n]*$"):
         jitter(DIGITS.to_disk(tmp_path / "digits"), times=2, seed=0)
+
+
+def dot(size: int = 8) -> Domain:
+    x = torch.zeros(1, 1, size, size, dtype=torch.uint8)
+    x[0, 0, 1, 2] = 200
+    return Domain("dot", x, torch.tensor([0]), ("dot",))
+
+
+@pytest.mark.parametrize(
+    ("pose", "row", "column"),
+    [({}, 1, 2), ({"right": 3}, 1, 5), ({"turn": 180}, 6, 5), ({"turn": 90}, 5, 1), ({"turn": -90}, 2, 6)],
+)
+def test_a_pose_moves_a_dot_to_where_it_should_be(pose: dict[str, float], row: int, column: int) -> None:
+    moved = affine(dot(), **pose).x[0, 0]
+    assert moved.dtype == torch.uint8
+    assert moved[row, column] == 200
+    assert moved.sum() == 200
+
+
+def test_zoom_makes_smaller_above_one_and_larger_below() -> None:
+    x = torch.full((1, 1, 8, 8), 100, dtype=torch.uint8)
+    whole = Domain("whole", x, torch.tensor([0]), ("whole",))
+    filled = {zoom: int((affine(whole, zoom=zoom).x > 0).sum()) for zoom in (2.0, 1.0, 0.5)}
+    assert filled[2.0] < filled[1.0] == filled[0.5]
+
+
+@pytest.mark.parametrize("zoom", [0, -1, float("nan")])
+def test_a_zoom_to_nothing_is_refused(zoom: float) -> None:
+    with pytest.raises(TlbookError, match=r"^zoom is .*; expected a number, above 0: 1 leaves the size as it is$"):
+        affine(dot(), zoom=zoom)
+
+
+def test_what_is_no_image_of_bytes_is_refused() -> None:
+    with pytest.raises(TlbookError, match=r"^dot holds torch.float32; expected images of bytes \(uint8\) in memory$"):
+        affine(Domain("dot", torch.zeros(1, 1, 8, 8), torch.tensor([0]), ("dot",)))
+    with pytest.raises(TlbookError, match=r"^turn is nan; expected a number"):
+        affine(dot(), turn=float("nan"))

@@ -1,4 +1,4 @@
-"""More images out of few: each copy turned, moved and scaled a little, its label kept."""
+"""Images seen otherwise: copies that are turned, moved and scaled a little by chance, or all images in one pose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tlbook.data.domain import Domain, check_domain
 from tlbook.data.ranges import check_images, whole_bytes
 from tlbook.errors import TlbookError
 
-__all__ = ["affine_maps", "check_affine", "check_square", "jitter", "moved"]
+__all__ = ["affine", "affine_maps", "check_affine", "check_square", "jitter", "moved"]
 
 
 def jitter(
@@ -61,6 +61,38 @@ def jitter(
         )  # floating point takes four times the memory
         copies += [moved(x, turn) for x, turn in parts]
     return replace(domain, x=torch.cat(copies), y=None if domain.y is None else domain.y.repeat(times))
+
+
+def affine(domain: Domain, turn: float = 0.0, slant: float = 0.0, zoom: float = 1.0, right: float = 0.0) -> Domain:
+    """Every image of a domain in another pose, with black coming in over the edge.
+
+    Args:
+        domain: square images N×C×S×S, uint8.
+        turn: degrees, against the clock.
+        slant: how far the top moves to one side and the bottom to the other, as a part of the height.
+        zoom: above 1 the image becomes smaller, below 1 larger.
+        right: pixels to the right.
+
+    Raises:
+        TlbookError: when the domain holds no square images of bytes, or a setting is no number; for a zoom that is not
+            above 0.
+
+    >>> domain = Domain("dot", torch.zeros(1, 1, 4, 4, dtype=torch.uint8), torch.tensor([0]), ("dot",))
+    >>> domain.x[0, 0, 0, 0] = 255
+    >>> affine(domain, right=2).x[0, 0, 0]
+    tensor([  0,   0, 255,   0], dtype=torch.uint8)
+    """
+    check_domain("domain", domain)
+    if domain.x.dtype != torch.uint8 or isinstance(domain.x, DiskRows):
+        raise TlbookError(f"{domain.name} holds {domain.x.dtype}; expected images of bytes (uint8) in memory")
+    check_square(domain.name, check_images(domain.name, domain.x))
+    check_number("zoom", zoom, above=0, hint="1 leaves the size as it is")
+    angle, slant, right = (check_number(n, v) for n, v in (("turn", turn), ("slant", slant), ("right", right)))
+    cos, sin = zoom * math.cos(math.radians(angle)), zoom * math.sin(math.radians(angle))
+    turns = torch.tensor([[cos, slant - sin, -2 * right / domain.x.shape[-1]], [sin, cos, 0.0]])
+    grid = affine_grid(turns.expand(len(domain), 2, 3), list(domain.x.shape), align_corners=False)
+    seen = grid_sample(domain.x.float(), grid.to(domain.x.device), align_corners=False)
+    return replace(domain, x=seen.round().to(torch.uint8))
 
 
 def check_square(name: str, x: Tensor) -> None:

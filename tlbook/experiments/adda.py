@@ -13,6 +13,7 @@ from tlbook.experiments.experiment import Experiment, Published, Training, seede
 from tlbook.methods.adda import ADDA
 from tlbook.methods.dann import DANN
 from tlbook.methods.source_only import SourceOnly
+from tlbook.train import gan_adam
 
 PAPER = "Tzeng et al., Adversarial discriminative domain adaptation, CVPR 2017"
 QUOTED = "table 2 of the paper, as quoted by the CatDA paper (Knowledge-Based Systems, 2020)"
@@ -29,7 +30,6 @@ SELECTION = (
     "the last step is reported. Settings were chosen among trainings of one seed by the mutual information of the "
     "predictions on unlabelled target images; the test accuracy was printed beside it and was not used"
 )
-gan_adam = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999), fused=True)
 
 
 def sample(name: str, n: int, seed: int) -> Domain:

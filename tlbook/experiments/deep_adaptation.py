@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from torch import nn
-
 from tlbook import evaluate, nets, selection
 from tlbook.data import Domain
 from tlbook.experiments.adda import (
@@ -15,15 +13,16 @@ from tlbook.experiments.adda import (
     NETWORK,
     PROTOCOL,
     USPS_MNIST,
-    gan_adam,
     lenet,
     mnist_to_usps,
     usps_to_mnist,
 )
 from tlbook.experiments.experiment import Experiment, Run, Training, seeded
+from tlbook.experiments.partial_transfer import NETWORK as SMALL
+from tlbook.experiments.partial_transfer import encoder
 from tlbook.methods import DANN, Method
 from tlbook.methods.deep_adaptation import DAN, DDC, DeepCORAL
-from tlbook.train import fit
+from tlbook.train import fit, gan_adam
 
 OWN = "none: the paper reports on photographs of office things"
 SELECTION = (
@@ -95,15 +94,9 @@ def small(seed: int) -> tuple[Domain, Domain, Domain]:
     return source, target.unlabelled(), test
 
 
-def encoder() -> nn.Sequential:
-    """From grey images 16×16 to 128 features."""
-    layers = nets.conv_features(1, (20, 50), kernel=3, norm=nets.DomainBatchNorm)
-    return nn.Sequential(*layers, nets.mlp(200, 128), nn.ReLU())
-
-
 def candidate(name: str, times: float = 1.0) -> Method:
     """A method on the small network, with so many times its λ."""
-    features, head = encoder(), nets.mlp(128, 10)
+    features, head = encoder(nets.DomainBatchNorm), nets.mlp(128, 10)
     match name:
         case "DANN":
             return DANN(features, head, nets.mlp(128, 128, 1), lam=times)
@@ -152,7 +145,7 @@ SELECTORS = {
         protocol=f"{PROTOCOL}; here 16×16, and a tenth of the source's images held out. Each of "
         f"{len(LAMBDAS)} λ, a factor of ten apart, is trained for 500 steps of 64 rows a domain, and once more the way "
         "back for the reverse risk; the rules choose without a label of the target, the oracle by the test images",
-        network="conv 20×3×3, pool, conv 50×3×3, pool, 128, labels 10" + APART,
+        network=SMALL + APART,
         selection="this is what the row compares; its accuracy is that of the information rule",
         published=None,
         domains=small,

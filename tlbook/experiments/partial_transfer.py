@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from tlbook import nets
@@ -17,6 +16,7 @@ from tlbook.methods.partial_transfer.iwan import IWAN
 from tlbook.methods.partial_transfer.pada import PADA
 from tlbook.methods.partial_transfer.san import SAN
 from tlbook.methods.source_only import SourceOnly
+from tlbook.train import gan_adam
 
 USPS_MNIST, MNIST_USPS = "USPS → MNIST 0–4", "MNIST → USPS 0–4"
 NORM = ", batch normalisation after each convolution"
@@ -41,7 +41,7 @@ base = partial(
     published=None,
     training=Training(
         2_000,
-        optimizer=partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999), fused=True),
+        optimizer=gan_adam,
         schedule=mu_schedule,
     ),
     seeds=3,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import nn
 
 from tlbook import nets
 from tlbook._checks import check_choice
 from tlbook.data import Domain, jitter, load
+from tlbook.data.augment import affine
 from tlbook.profiles import PROFILES
+from tlbook.train import gan_adam
 
 __all__ = ["FEATURES", "Lesson", "encoder", "scanned", "scanners"]
 
@@ -66,7 +66,6 @@ def scanners(profile: str = "quick") -> Lesson:
     here, there = (half.images(**small) for half in load(name).split(0.5, seed=0))
     test = load(name, split="test").images(**small)
     rate = 2e-3
-    gan_adam = partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.999), fused=True)
     return Lesson(
         jitter(here, copies, seed=0),
         scanned(jitter(there, copies, seed=1)),
@@ -75,7 +74,7 @@ def scanners(profile: str = "quick") -> Lesson:
         first=420 * times,
         second=780 * times,
         rate=rate,
-        training={"batch_size": 32, "optimizer": gan_adam, "precision": "fp32"},
+        training={"batch_size": 32, "optimizer": partial(gan_adam, lr=rate), "precision": "fp32"},
     )
 
 
@@ -91,10 +90,7 @@ def scanned(domain: Domain, zoom: float = 1.2, slant: float = 0.6) -> Domain:
         >>> scanned(load("digits").images(channels=1, size=14), zoom=1.0, slant=0.0).x.shape[1:]
         torch.Size([1, 14, 14])
     """
-    x = domain.x.float()
-    turn = torch.tensor([[zoom, slant, 0.0], [0.0, zoom, 0.0]]).expand(len(x), 2, 3)
-    grid = F.affine_grid(turn, list(x.shape), align_corners=False)
-    return replace(domain, x=F.grid_sample(x, grid, align_corners=False).round().to(torch.uint8))
+    return affine(domain, zoom=zoom, slant=slant)
 
 
 def encoder(norm: Callable[[int], nn.Module] = nn.BatchNorm2d) -> nn.Module:
@@ -104,6 +100,7 @@ def encoder(norm: Callable[[int], nn.Module] = nn.BatchNorm2d) -> nn.Module:
         norm: the normalisation after each of the two convolutions.
 
     Example:
+        >>> import torch
         >>> encoder()(torch.zeros(2, 1, 14, 14, dtype=torch.uint8)).shape
         torch.Size([2, 100])
     """

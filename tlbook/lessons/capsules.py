@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from tlbook import nets
 from tlbook._checks import check_choice
 from tlbook.data import Domain, jitter, load
-from tlbook.errors import TlbookError
 from tlbook.methods import CapsNet, Method, SourceOnly
 from tlbook.methods.capsules import capsule_features, decoder
 from tlbook.profiles import PROFILES
 from tlbook.train import fit
 
-__all__ = ["Lesson", "affine", "capsnet", "cnn", "digits"]
+__all__ = ["Lesson", "capsnet", "cnn", "digits"]
 
 SIDE = 14  # pixels of an image: small, to save time
 DATA = {"quick": "digits", "paper": "mnist"}
@@ -80,35 +77,6 @@ def digits(profile: str = "quick") -> Lesson:
     plain, test = (load(DATA[profile], split=split).images(channels=1, size=SIDE) for split in ("train", "test"))
     train = jitter(plain, COPIES[profile], seed=0, degrees=0, pixels=1, scale=0)
     return Lesson(train, plain, test, STEPS[profile])
-
-
-def affine(domain: Domain, turn: float = 0.0, slant: float = 0.0, zoom: float = 1.0, right: float = 0.0) -> Domain:
-    """Every image of a domain in another pose, with black coming in over the edge.
-
-    Args:
-        domain: square images, uint8.
-        turn: degrees, against the clock.
-        slant: how far the top moves to one side and the bottom to the other, as a part of the height.
-        zoom: above 1 the image becomes smaller, below 1 larger.
-        right: pixels to the right.
-
-    Raises:
-        TlbookError: for a zoom that is not above 0.
-
-    Example:
-        >>> domain = Domain("dot", torch.zeros(1, 1, 4, 4, dtype=torch.uint8), torch.tensor([0]), ("dot",))
-        >>> domain.x[0, 0, 0, 0] = 255
-        >>> affine(domain, right=2).x[0, 0, 0]
-        tensor([  0,   0, 255,   0], dtype=torch.uint8)
-    """
-    if not zoom > 0:
-        raise TlbookError(f"zoom is {zoom}; expected a number above 0, where 1 leaves the size as it is")
-    x, angle = domain.x.float(), np.deg2rad(turn)
-    top = [zoom * np.cos(angle), slant - zoom * np.sin(angle), -2 * right / x.shape[-1]]
-    bottom = [zoom * np.sin(angle), zoom * np.cos(angle), 0.0]
-    maps = torch.tensor([top, bottom], dtype=torch.float32).expand(len(x), 2, 3)
-    grid = F.affine_grid(maps, list(x.shape), align_corners=False)
-    return replace(domain, x=F.grid_sample(x, grid, align_corners=False).round().to(torch.uint8))
 
 
 def capsnet(iterations: int = 3) -> CapsNet:

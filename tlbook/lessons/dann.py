@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from tlbook import nets
@@ -15,6 +14,7 @@ from tlbook._checks import check_choice
 from tlbook.data import Domain, jitter, load
 from tlbook.methods.dann import mu_schedule
 from tlbook.profiles import PROFILES
+from tlbook.train import gan_adam
 
 __all__ = ["Lesson", "ground", "hand"]
 
@@ -101,5 +101,9 @@ def _paper_features(norm: Callable[[int], nn.Module] = nn.Identity) -> nn.Module
 
 
 def _training(batch_size: int, rate: float, precision: str) -> dict[str, Any]:
-    adam = partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.999), fused=True)
-    return {"batch_size": batch_size, "optimizer": adam, "schedule": mu_schedule, "precision": precision}
+    return {
+        "batch_size": batch_size,
+        "optimizer": partial(gan_adam, lr=rate),
+        "schedule": mu_schedule,
+        "precision": precision,
+    }

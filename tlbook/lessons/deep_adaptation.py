@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import affine_grid, grid_sample
 
 from tlbook import nets
 from tlbook._checks import check_choice
 from tlbook.data import Domain, jitter, load
+from tlbook.data.augment import affine
 from tlbook.methods import Method, SourceOnly
 from tlbook.profiles import PROFILES
 from tlbook.train import fit
@@ -146,7 +146,4 @@ def perceptron(depth: int) -> Network:
 
 
 def _lean(domain: Domain, slope: float = 0.6) -> Domain:
-    shear = torch.tensor([[1.0, slope, 0.0], [0.0, 1.0, 0.0]]).expand(len(domain), 2, 3)
-    x = domain.x.float()
-    leant = grid_sample(x, affine_grid(shear, list(x.shape), align_corners=False), align_corners=False)
-    return replace(domain, x=leant.round().to(torch.uint8), name="leaning digits")
+    return replace(affine(domain, slant=slope), name="leaning digits")

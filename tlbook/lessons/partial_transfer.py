@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from tlbook._checks import check_choice
@@ -14,6 +12,7 @@ from tlbook.data import Domain, jitter, load
 from tlbook.lessons.adda import FEATURES, scanned
 from tlbook.methods.dann import mu_schedule
 from tlbook.profiles import PROFILES
+from tlbook.train import gan_adam
 
 __all__ = ["THERE", "Lesson", "critic", "some_classes"]
 
@@ -64,7 +63,6 @@ def some_classes(profile: str = "quick") -> Lesson:
     moved = jitter(there.subset(THERE), copies, seed=1)
     test = load(name, split="test").images(**small).subset(THERE)
     near, far = ({"zoom": 1.1, "slant": 0.2}, {"zoom": 1.2, "slant": 0.6})
-    gan_adam = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999), fused=True)
     return Lesson(
         jitter(here, copies, seed=0),
         scanned(moved, **near).unlabelled(),
@@ -80,6 +78,7 @@ def critic() -> nn.Sequential:
     """A discriminator for IWAN, with the dropout of the authors' code: features to one logit.
 
     Example:
+        >>> import torch
         >>> critic()(torch.zeros(2, FEATURES)).shape
         torch.Size([2, 1])
     """
